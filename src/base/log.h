@@ -1,0 +1,30 @@
+/* log.h - one line per event on stderr, as text or JSON.
+ *
+ * An event is a short constant phrase and fields: log_info("device attached", LOG_STR("device", id)).
+ * Never a secret in a field. Below hub/ nothing logs above debug; hub/ and up log once, where an
+ * error is decided. Safe from any thread: a line is written with one write(2). */
+#pragma once
+#include "base/str.h"
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+enum log_format { LOG_TEXT, LOG_JSON };
+
+struct log_field {
+    const char *key;
+    enum { LOG_FIELD_STR, LOG_FIELD_INT } kind;
+    struct str str;
+    int64_t num;
+};
+#define LOG_STR(k, s) ((struct log_field){.key = (k), .kind = LOG_FIELD_STR, .str = (s)})
+#define LOG_TEXT_Z(k, z) LOG_STR(k, str_from(z))
+#define LOG_INT(k, n) ((struct log_field){.key = (k), .kind = LOG_FIELD_INT, .num = (int64_t)(n)})
+
+void log_setup(enum log_level least, enum log_format format);
+void log_event(enum log_level level, const char *event, const struct log_field *fields, size_t count);
+
+#define LOG_FIELDS(...) \
+    (const struct log_field[]){__VA_ARGS__}, sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field)
+#define log_debug(event, ...) log_event(LOG_DEBUG, event, LOG_FIELDS(__VA_ARGS__))
+#define log_info(event, ...) log_event(LOG_INFO, event, LOG_FIELDS(__VA_ARGS__))
+#define log_warn(event, ...) log_event(LOG_WARN, event, LOG_FIELDS(__VA_ARGS__))
+#define log_error(event, ...) log_event(LOG_ERROR, event, LOG_FIELDS(__VA_ARGS__))
