@@ -1,0 +1,80 @@
+/* identity.h - who may connect: devices and, later, their modules.
+ *
+ * An identity has a 32-bit number from one space, never reused, by which everything else refers to
+ * it, and names that clients see. Its generation is the instant of its creation: a device that is
+ * deleted and made again is another one. Pure: no clock, no store.
+ * Source: spec/service-rest.md 1.6, 5; spec/device-auth.md 1.6 to 1.8. */
+#pragma once
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/time.h"
+
+enum {
+    IDENTITY_ID_MAX = 128,
+    IDENTITY_REASON_MAX = 128,    /* characters of statusReason */
+    IDENTITY_KEY_SIZE = 32,       /* bytes of a key that we generate */
+    IDENTITY_KEY_SIZE_MIN = 16,
+    IDENTITY_KEY_SIZE_MAX = 64,
+    IDENTITY_BODY_MAX = 64 * 1024, /* bytes of a Device object in a request */
+};
+
+enum identity_status { IDENTITY_ENABLED, IDENTITY_DISABLED };
+enum identity_auth { AUTH_SAS, AUTH_SELF_SIGNED, AUTH_AUTHORITY, AUTH_NONE };
+
+struct identity {
+    uint32_t number;              /* 0 = not yet numbered */
+    struct str device_id;
+    struct str module_id;         /* empty for a device */
+    int64_t created_ticks;        /* generationId is this, in ticks since year 1 */
+    int64_t etag;                 /* a counter; on the wire base64 of its decimal text */
+    enum identity_status status;
+    struct str status_reason;     /* STR_NONE when unset */
+    int64_t status_ticks;         /* last change of status, TIME_UNSET before the first */
+    enum identity_auth auth;
+    struct str primary_key, secondary_key;               /* base64 text; empty unless AUTH_SAS */
+    struct str primary_thumbprint, secondary_thumbprint; /* hex text, upper case; STR_NONE when unset */
+    bool iot_edge;
+    struct str device_scope;      /* STR_NONE when unset */
+    struct str parent_scopes;     /* a JSON array, STR_NONE when unset */
+    struct str model_id;          /* announced by the device, STR_NONE when unset */
+};
+
+/* What the hub knows of the live side of an identity. */
+struct presence {
+    bool connected;
+    int64_t changed_ticks;       /* TIME_UNSET before the first connection */
+    int64_t activity_ticks;      /* TIME_UNSET before the first */
+};
+#define PRESENCE_NEVER ((struct presence){false, TIME_UNSET, TIME_UNSET})
+
+/* 1 to 128 characters of the alphabet of spec/quotas-errors-auth.md 4.2. */
+bool identity_id_valid(struct str id);
+
+/* Read a Device object of a PUT. `old` is the stored identity when it is replaced, else NULL.
+ * Fills everything of `*out` but number; sets the etag (a random start of nine digits, or old + 1),
+ * created_ticks (now, or the old one), status_ticks, generated keys (32 random bytes each) where
+ * none were sent, and the edge scope. Texts are copied to `mem`.
+ * ERR_BAD_INPUT (FAULT_ARGUMENT_INVALID, or FAULT_FORMAT_ERROR when not an object) names the member. */
+struct identity_put {
+    struct str device_id; /* of the path */
+    yyjson_val *body;
+    const struct identity *old;
+    int64_t now_ticks;
+    struct random *random;
+};
+enum err identity_read(const struct identity_put *put, struct arena *mem, struct identity *out,
+                       struct why *why);
+
+/* The Device object as answered, member order as recorded (spec 5.1). Times carry no 'Z'. */
+void identity_put_json(struct buf *out, const struct identity *identity,
+                       const struct presence *presence);
+
+/* The etag text, without quotes. */
+struct str identity_etag(const struct identity *identity, struct arena *mem);
+
+/* Does an If-Match header let this etag pass? Absent (STR_NONE) or "" passes always; `*` in any
+ * quoting passes; otherwise the inner text must be equal (spec 1.6). */
+bool etag_matches(struct str if_match, struct str etag);
+/* True when the header is present and means something ("" counts as absent). */
+bool etag_is_given(struct str if_match);
