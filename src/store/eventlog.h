@@ -1,0 +1,56 @@
+/* eventlog.h - telemetry in the order of its arrival, durable before it is acknowledged.
+ *
+ * A fixed number of partitions, chosen by a stable hash of the device id. Each is a file of its own
+ * with a thread of its own that commits what came in meanwhile as one transaction, so that a busy
+ * event log never delays a twin. Within a partition, events have a dense sequence number, an offset
+ * (bytes before it) and an enqueued time. Old events go by age and by size.
+ * Source: design, chapter Store; spec/device-mqtt.md 11. */
+#pragma once
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mail.h"
+#include "base/str.h"
+
+enum {
+    EVENTLOG_PARTITIONS = 4,      /* fixed when the folder is made */
+    EVENTLOG_BATCH_MAX = 1000,    /* events per transaction */
+    EVENTLOG_RETENTION_S = 86400, /* default age limit */
+};
+#define EVENTLOG_PARTITION_BYTES_MAX (INT64_C(1) << 30) /* default size limit of one partition */
+
+struct eventlog;
+struct eventlog_options {
+    const char *dir;
+    struct clock *clock;
+    int64_t retention_s;          /* 0: the default */
+    int64_t partition_bytes_max;  /* 0: the default */
+    const char *vfs;
+};
+enum err eventlog_open(const struct eventlog_options *options, struct eventlog **out, struct why *why);
+void eventlog_close(struct eventlog *log); /* what was appended is committed first; accepts NULL */
+
+struct event { /* also what a read gives */
+    struct str device_id, module_id;
+    struct str properties; /* JSON object: system properties (`$.` keys as sent, iothub- stamps) and application properties */
+    struct str body;       /* opaque bytes */
+    int64_t enqueued_ticks;
+    uint64_t sequence, offset; /* set by the log */
+};
+/* An append under way. The caller owns it until `done` was called, exactly once, on the partition's
+ * thread: ERR_OK when the event is on disk, ERR_OUTSIDE when the disk let us down, ERR_BUSY when the
+ * log is closing. */
+struct eventlog_append {
+    struct mail mail;
+    struct event event;
+    void (*done)(struct eventlog_append *append, enum err result);
+};
+void eventlog_append(struct eventlog *log, struct eventlog_append *append);
+
+unsigned eventlog_partition(struct str device_id);
+/* Events of a partition from a sequence number on, any thread; false from the visitor stops. */
+enum err eventlog_read(struct eventlog *log, unsigned partition, uint64_t from_sequence, size_t limit,
+                       bool (*visit)(void *arg, const struct event *event), void *arg, struct why *why);
+struct eventlog_stats {
+    uint64_t appended, failed, first_sequence[EVENTLOG_PARTITIONS], next_sequence[EVENTLOG_PARTITIONS];
+};
+void eventlog_stats(struct eventlog *log, struct eventlog_stats *out);

@@ -1,0 +1,232 @@
+/* store.h - what the hub remembers: one contract, whatever database is behind it.
+ *
+ *        hub thread                       readers (a pool)
+ *   store_find (load) |  store_commit      store_find, store_scan, store_jobs ...
+ *            \        v      /                      |
+ *          the one writer's connection        snapshots of their own
+ *                     \                        /
+ *                      +------ the database ---+
+ *
+ * The writer belongs to one thread. A commit is one transaction and is on disk when store_commit
+ * returns ERR_OK; otherwise nothing of it happened. Readers see every commit that returned before
+ * their snapshot began. Rows are keyed by the identity's number, so that nothing but names moves when
+ * names are long. Nobody outside store/ sees SQL.
+ *
+ * Texts that a read gives live in the caller's arena, or, for visitors, until the visitor returns.
+ * Errors of every function: ERR_OUTSIDE (FAULT_SERVICE_UNAVAILABLE) disk or database let us down,
+ * ERR_CORRUPT stored bytes are not ours. Source: design, chapters Twins, Job engine, Store. */
+#pragma once
+#include "model/job.h"
+#include "model/policy.h"
+#include "model/twin.h"
+
+enum {
+    STORE_SCHEMA = 1,
+    STORE_SLICE_BITS = 16, /* a slice of a target set covers 65,536 numbers */
+    STORE_PRESENCE_PAGE = 1024, /* identities per page */
+    STORE_CALL_BLOCK = 1 << 20, /* method call numbers reserved at a time */
+};
+#define STORE_WAL_SOFT (INT64_C(64) << 20)  /* job chunks pause above */
+#define STORE_WAL_MAX (INT64_C(1024) << 20) /* writes are refused above */
+
+/* ---- opening ---- */
+struct store;
+struct store_options {
+    const char *dir;       /* exists and is writable; files are made 0600 */
+    struct clock *clock;
+    const char *vfs;       /* name of a registered SQLite VFS, NULL for the usual one */
+    bool read_only;        /* look only: no lock, no upgrade, no checkpoint thread; ERR_NOT_FOUND when
+                              nothing was ever created there */
+};
+/* Open, create or upgrade `dir`/muster.db, take the folder's lock, start the checkpoint thread.
+ * ERR_BUSY     another instance holds the folder
+ * ERR_CORRUPT  not our file, or damaged; a newer schema version is ERR_CONFLICT with both numbers
+ * ERR_OUTSIDE  cannot be opened or written, with the system's reason */
+enum err store_open(const struct store_options *options, struct store **out, struct why *why);
+void store_close(struct store *store); /* accepts NULL; all readers must be gone */
+
+/* How full the write-ahead log is. SOFT: background work (job chunks) should pause. FULL: commits
+ * are refused with ERR_BUSY (FAULT_SERVICE_UNAVAILABLE) until a checkpoint caught up. Any thread. */
+enum store_pressure { STORE_EASY, STORE_SOFT, STORE_FULL };
+enum store_pressure store_pressure(const struct store *store);
+
+struct store_stats { /* for /metrics; any thread */
+    uint64_t commits, commit_ns_total, commit_ns_max, rows_written, checkpoints, failed_commits;
+    int64_t wal_bytes, database_bytes;
+};
+void store_stats(const struct store *store, struct store_stats *out);
+
+/* ---- one identity with what was loaded of it ---- */
+enum { /* parts of an entity */
+    PART_IDENTITY = 1, /* always loaded */
+    PART_TAGS = 2,
+    PART_DESIRED = 4,
+    PART_REPORTED = 8,
+    PART_SESSION = 16,
+};
+#define PART_TWIN (PART_TAGS | PART_DESIRED | PART_REPORTED)
+
+/* A stored device session (clean = 0): which filters it holds. spec/device-mqtt.md 4. */
+struct session {
+    bool exists;
+    uint8_t filters; /* a bit per filter of wire/topic.h */
+    uint8_t qos1;    /* the same bits: granted QoS is 1 */
+};
+
+struct entity {
+    struct identity id;
+    struct twin_section tags, desired, reported; /* twin_section_fresh where no row exists */
+    struct session session;
+    unsigned loaded; /* PART_ bits */
+    unsigned dirty;  /* PART_ bits that a commit writes; a session with exists = false is removed */
+    bool created;    /* insert instead of update: PART_IDENTITY of a new number */
+    bool deleted;    /* remove identity, sections, session; the name stays for records of jobs */
+};
+
+/* ---- rows of jobs ---- */
+struct job_slice { /* the targets among the numbers (slice << 16) .. (slice << 16 | 65535) */
+    uint32_t job, slice;
+    struct str targets; /* Roaring bitmap of whole numbers, portable serialisation */
+    uint32_t cursor;    /* twin jobs: low numbers below this are done, 0 .. 65536 */
+};
+struct job_cursor {
+    uint32_t job, slice, cursor;
+};
+struct job_chunk { /* twin jobs: plain successes among the targets first .. last, at one time */
+    uint32_t job, first, last;
+    int64_t updated_ticks;
+};
+struct job_entry { /* one device of a job that has something to say; written again when it changes */
+    uint32_t job, number;
+    enum record_status status;
+    uint64_t call;          /* of a method that was called, else 0 */
+    uint32_t outcome;       /* id of a job_outcome, 0 = none */
+    uint32_t fault;         /* 0 = none */
+    struct str error_text;  /* STR_NONE: the usual text of the fault */
+    int64_t updated_ticks;
+};
+struct job_outcome { /* equal answers are stored once per job */
+    uint32_t job, id;       /* ids from 1 */
+    int32_t status;
+    struct str payload;     /* JSON text, "null" when the device sent none */
+};
+
+struct presence_page {
+    uint32_t page;  /* number / STORE_PRESENCE_PAGE */
+    struct str bytes; /* opaque here, packed by the hub */
+};
+
+struct store_counters {
+    uint32_t next_number; /* of identities, from 1 */
+    uint32_t next_job;    /* from 1 */
+    uint64_t next_call;   /* first call number that was never reserved, from 1 */
+    uint32_t devices_enabled, devices_disabled, modules;
+};
+
+/* ---- writing: the hub thread only ---- */
+struct store_commit { /* everything that one turn changed; zero what is not needed */
+    struct entity *const *entities;
+    size_t entity_count;
+    const struct store_counters *counters; /* NULL: unchanged */
+    const struct policy *policies;         /* replaces all when not NULL */
+    size_t policy_count;
+    const struct job *const *jobs; /* inserted or updated by number */
+    size_t job_count;
+    const struct job_slice *slices; /* inserted */
+    size_t slice_count;
+    const struct job_cursor *cursors; /* updated */
+    size_t cursor_count;
+    const struct job_chunk *chunks; /* inserted */
+    size_t chunk_count;
+    const struct job_entry *entries; /* inserted or replaced by (job, number) */
+    size_t entry_count;
+    const struct job_outcome *outcomes; /* inserted */
+    size_t outcome_count;
+    const struct presence_page *pages; /* inserted or replaced */
+    size_t page_count;
+};
+/* One transaction, on disk before it returns. ERR_BUSY under STORE_FULL. After a failure the same
+ * store goes on working as soon as the cause is gone (disk full needs no restart). */
+enum err store_commit(struct store *store, const struct store_commit *commit, struct why *why);
+
+/* Remove up to `rows_max` rows of a job, children first, the job row last; `*done` tells when it is
+ * gone. Also forgets names of deleted identities that no remaining job can mention. One transaction. */
+enum err store_purge_job(struct store *store, uint32_t job, size_t rows_max, bool *done,
+                         struct why *why);
+
+/* ---- reading ---- */
+struct store_reader;
+/* The writer's own connection: sees all that was committed. For the hub thread, never closed. */
+struct store_reader *store_main(struct store *store);
+/* A connection of its own, for one thread. */
+enum err store_reader_open(struct store *store, struct store_reader **out, struct why *why);
+void store_reader_close(struct store_reader *reader);
+/* A snapshot: everything between begin and end sees one state. Reads outside see the newest one each.
+ * Give it back within 100 ms: an old snapshot holds back the checkpoint. */
+enum err store_begin(struct store_reader *reader, struct why *why);
+void store_end(struct store_reader *reader);
+
+struct store_want { /* by name, or by number when device_id is STR_NONE */
+    struct str device_id, module_id; /* module_id empty for a device */
+    uint32_t number;
+    unsigned parts;         /* PART_ bits wanted; PART_IDENTITY comes always */
+    struct entity *found;   /* result: in the arena, NULL when there is none */
+};
+/* Load all wanted entities in one call, in the order of their numbers whatever the order of wants. */
+enum err store_find(struct store_reader *reader, struct store_want *wants, size_t count,
+                    struct arena *mem, struct why *why);
+
+struct store_scan {
+    uint32_t after;      /* give numbers greater than this */
+    uint32_t until;      /* and at most this; 0 = all */
+    bool modules;        /* the collection: devices or modules */
+    unsigned parts;
+};
+/* Every identity of the collection in number order. The visitor gives false to stop early. The
+ * entity and its texts are valid until the visitor returns. */
+enum err store_scan(struct store_reader *reader, const struct store_scan *scan,
+                    bool (*visit)(void *arg, const struct entity *entity), void *arg, struct why *why);
+/* Devices in the order of their names, names greater than `after` (STR_NONE: from the start). */
+enum err store_scan_names(struct store_reader *reader, struct str after, size_t limit,
+                          bool (*visit)(void *arg, const struct entity *entity), void *arg,
+                          struct why *why);
+
+enum err store_read_counters(struct store_reader *reader, struct store_counters *out, struct why *why);
+enum err store_read_policies(struct store_reader *reader, struct arena *mem, struct policy **out,
+                             size_t *count, struct why *why);
+enum err store_read_presence(struct store_reader *reader,
+                             bool (*visit)(void *arg, const struct presence_page *page), void *arg,
+                             struct why *why);
+
+/* By id (STR_NONE: by number). `*out` is NULL when there is none. */
+enum err store_find_job(struct store_reader *reader, struct str id, uint32_t number,
+                        struct arena *mem, struct job **out, struct why *why);
+struct store_jobs {
+    uint32_t before;        /* numbers less than this; 0 = from the newest */
+    unsigned types, states; /* bits (1 << x); 0 = all */
+};
+/* Newest first (creation order equals number order). */
+enum err store_scan_jobs(struct store_reader *reader, const struct store_jobs *which,
+                         bool (*visit)(void *arg, const struct job *job), void *arg, struct why *why);
+/* The slices of a job in slice order, with their cursors. */
+enum err store_job_slices(struct store_reader *reader, uint32_t job, struct arena *mem,
+                          struct job_slice **out, size_t *count, struct why *why);
+/* Entries / chunks of a job that touch the numbers first .. last, in number order. */
+enum err store_job_entries(struct store_reader *reader, uint32_t job, uint32_t first, uint32_t last,
+                           bool (*visit)(void *arg, const struct job_entry *entry), void *arg,
+                           struct why *why);
+enum err store_job_chunks(struct store_reader *reader, uint32_t job, uint32_t first, uint32_t last,
+                          bool (*visit)(void *arg, const struct job_chunk *chunk), void *arg,
+                          struct why *why);
+/* One outcome (id > 0); `*out` NULL when unknown. All outcomes of a job when visiting with id 0. */
+enum err store_job_outcomes(struct store_reader *reader, uint32_t job, uint32_t id,
+                            bool (*visit)(void *arg, const struct job_outcome *outcome), void *arg,
+                            struct why *why);
+struct store_name {
+    uint32_t number;                 /* in */
+    struct str device_id, module_id; /* out; STR_NONE when neither stored nor remembered */
+    bool deleted;                    /* out */
+};
+/* Names of identities, present or deleted. `names` sorted by number. */
+enum err store_names(struct store_reader *reader, struct store_name *names, size_t count,
+                     struct arena *mem, struct why *why);
