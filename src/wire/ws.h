@@ -1,0 +1,79 @@
+/* ws.h - WebSocket (RFC 6455) as a pipe for bytes, without a socket.
+ *
+ * MQTT treats WebSocket as a byte stream that happens to be cut into binary frames, so that is all
+ * we offer: frames in, one stream of payload out, and back. Fragments, pings and the closing
+ * handshake stay in here. Text frames are refused (1003), unmasked frames of a client too (1002);
+ * extensions are never agreed to. Framing is wslay's. A connection at rest holds some hundred
+ * bytes.
+ *
+ *     HTTP head --ws_accept--> ws_create --ws_feed, ws_put_binary--> WS_CLOSED --> ws_destroy
+ *
+ * Source: RFC 6455; MQTT 3.1.1, 6; spec/device-mqtt.md 1.1. */
+#pragma once
+#include "base/err.h"
+#include "base/str.h"
+#include "wire/http.h"
+
+enum {
+    WS_FRAME_MAX = 1 << 20, /* payload of one frame from the peer: 1009 */
+    WS_PROTOCOLS_MAX = 16,  /* sub-protocols that a client may offer */
+    WS_KEY_SIZE = 16,       /* bytes behind Sec-WebSocket-Key */
+    WS_ACCEPT_LEN = 28,     /* characters of Sec-WebSocket-Accept */
+};
+
+enum ws_protocol { WS_PROTOCOL_NONE, WS_PROTOCOL_MQTT, WS_PROTOCOL_AMQP };
+
+/* ---- the opening handshake ---- */
+
+/* Judge an upgrade request at HTTP_HEAD. ERR_OK: the 101 is appended to `out` and `*protocol` says
+ * what the stream will carry; the sub-protocol is echoed as the client spelled it, `mqtt` is
+ * preferred where both are offered. A caller that does not speak `*protocol` takes back what was
+ * appended (out->len as before) and uses ws_refuse.
+ *
+ * ERR_BAD_INPUT  not an acceptable upgrade: a complete answer (400, or 426 for another version than
+ *                13) with `Connection: close` is appended instead */
+enum err ws_accept(const struct http_request *request, struct buf *out, enum ws_protocol *protocol,
+                   struct why *why);
+
+/* A complete refusal with an empty body that closes the connection. */
+void ws_refuse(struct buf *out, int status);
+
+/* The client's side, for the simulator and the tests. `path` is the raw target, `protocol` what to
+ * offer, `key` WS_KEY_SIZE random bytes; they are needed again for the check. */
+void ws_put_request(struct buf *out, struct str host, struct str path, struct str protocol,
+                    const uint8_t key[WS_KEY_SIZE]);
+
+/* Read the server's answer from the start of `bytes`. ERR_BUSY: not whole yet, nothing taken.
+ * ERR_DENIED: refused, or not an answer to our key and protocol. */
+enum err ws_check_answer(struct str bytes, struct str protocol, const uint8_t key[WS_KEY_SIZE],
+                         size_t *used, struct why *why);
+
+/* ---- frames ---- */
+
+struct ws;
+
+/* Fills `out` with random bytes (masks of a client's frames). */
+typedef void ws_random(void *context, uint8_t *out, size_t size);
+
+struct ws *ws_create(void);                                    /* the server's side */
+struct ws *ws_create_client(ws_random *random, void *context); /* the client's side */
+void ws_destroy(struct ws *ws);
+
+enum ws_step {
+    WS_OPEN,   /* all bytes taken, go on */
+    WS_CLOSED, /* the peer closed or broke a rule: send what is in `out`, then hang up */
+};
+
+/* Take the peer's bytes. Payload of binary frames is appended to `payload` as it comes, whatever
+ * the frames' borders; answers (pong, close) are appended to `out`. Neither grows by more than
+ * bytes.len + 16. After WS_CLOSED nothing more is taken; `why` tells a broken rule from a farewell
+ * (its text is empty then). */
+enum ws_step ws_feed(struct ws *ws, struct str bytes, size_t *used, struct buf *payload,
+                     struct buf *out, struct why *why);
+
+/* Append one binary frame. False when the closing handshake has begun: nothing is appended. */
+bool ws_put_binary(struct ws *ws, struct str payload, struct buf *out);
+/* Append a ping with an empty payload. */
+bool ws_put_ping(struct ws *ws, struct buf *out);
+/* Begin (or answer) the closing handshake with a status code of RFC 6455, 7.4. */
+bool ws_put_close(struct ws *ws, unsigned code, struct buf *out);
