@@ -1,0 +1,105 @@
+/* hub.h - the hub thread: all live state, and the single writer of the store.
+ *
+ * The hub owns who is attached, calls in flight, timers and running jobs (through an engine). Other
+ * threads talk to it with tasks (task.h). The core is plain code that is told the time: a test drives
+ * it with hub_run, without a thread; hub_start puts it on one. */
+#pragma once
+#include "base/heap.h"
+#include "base/map.h"
+#include "hub/presence.h"
+#include "hub/task.h"
+#include "store/eventlog.h"
+
+enum {
+    HUB_BATCH_MAX = 512,      /* tasks per turn */
+    HUB_TASKS_MAX = 65536,    /* tasks admitted and not yet answered */
+    HUB_PRESENCE_FLUSH_S = 60,
+    HUB_RETRY_MS = 1000,      /* pause of background work after the store failed */
+};
+
+/* Long work that wants a share of every turn: the job engine. All calls on the hub thread. */
+struct hub_engine;
+struct hub_engine_ops {
+    /* Put at most `room` tasks of its own into the turn that is being assembled, with engine_task().
+     * Called once per turn. Not called while the store is under pressure. */
+    void (*collect)(struct hub_engine *engine, struct hub *hub, size_t room);
+    /* A device can take method calls now (attached, subscribed, past the grace of a restored session). */
+    void (*device_ready)(struct hub_engine *engine, struct hub *hub, uint32_t number);
+    void (*device_gone)(struct hub_engine *engine, struct hub *hub, uint32_t number);
+    void (*device_deleted)(struct hub_engine *engine, struct hub *hub, uint32_t number);
+    /* Has it work for another turn right now, without waiting for an event? */
+    bool (*busy)(const struct hub_engine *engine);
+};
+struct hub_engine {
+    const struct hub_engine_ops *ops;
+};
+
+/* Something that is due: on the monotonic clock (deadlines) or on the hub clock (jobs). */
+struct hub_timer {
+    struct heap_node node;
+    void (*fire)(struct hub_timer *timer, struct hub *hub);
+};
+
+struct hub_config {
+    struct store *store;
+    struct eventlog *eventlog; /* NULL: telemetry is refused (tests) */
+    struct clock *clock;
+    struct random *random;
+};
+
+struct hub_stats { /* for /metrics; any thread */
+    atomic_uint_fast64_t turns, tasks, tasks_refused, commits_failed, attachments, calls_sent,
+        calls_answered, calls_timed_out, patches_sent, telemetry;
+};
+
+struct hub {
+    struct hub_config config;
+    struct store *store;
+    struct clock *clock;
+    struct presence_table *presence;
+    struct store_counters counters;     /* as committed */
+    struct mailbox inbox;
+    struct gate gate;
+    struct heap mono_timers, hub_timers;
+    struct map attachments;             /* number -> struct attachment */
+    struct map calls;                   /* call number -> struct hub_call */
+    struct map methods_waiting;         /* number -> list of calls that wait for the device */
+    uint64_t next_call, call_limit;     /* call_limit: reserved on disk up to here, exclusive */
+    uint64_t next_generation;
+    struct hub_engine *engine;
+    struct mail *extra, **extra_last;   /* tasks of our own for the turn being assembled */
+    struct hub_stats stats;
+    struct hub_thread *thread;
+    atomic_bool stopping;
+};
+
+/* Load counters and presence (all set to Disconnected). The store must outlive the hub. */
+enum err hub_create(const struct hub_config *config, struct hub **out, struct why *why);
+void hub_destroy(struct hub *hub); /* accepts NULL; open tasks are replied with ERR_BUSY */
+void hub_set_engine(struct hub *hub, struct hub_engine *engine);
+
+/* ---- any thread ---- */
+/* Take a task in; false when HUB_TASKS_MAX are inside: the caller keeps it and answers 503. */
+bool hub_submit(struct hub *hub, struct hub_task *task);
+/* For tasks that must not be refused because they end something (detach, answers of devices,
+ * replies of readers): always taken. Their number is bounded by what they end. */
+void hub_post(struct hub *hub, struct hub_task *task);
+
+/* ---- hub thread ---- */
+/* Fire what is due, take what came in, run one turn. Gives the time until it should be called again
+ * at the latest, in ns (0: at once, INT64_MAX: when something comes in). */
+int64_t hub_run(struct hub *hub);
+/* Finish a held task: sets the outcome and replies. */
+void hub_reply(struct hub_task *task, enum err result);
+/* A task of the engine or of the hub itself for the turn being assembled (or the next one). */
+void engine_task(struct hub *hub, struct hub_task *task);
+void hub_timer_mono(struct hub *hub, struct hub_timer *timer, int64_t at_mono_ns);
+void hub_timer_hub(struct hub *hub, struct hub_timer *timer, int64_t at_hub_ticks);
+void hub_timer_stop(struct hub *hub, struct hub_timer *timer);
+int64_t hub_now_ticks(struct hub *hub);
+int64_t hub_mono_ns(struct hub *hub);
+
+/* ---- the thread ---- */
+enum err hub_start(struct hub *hub, struct why *why);
+/* Let the thread finish what came in, flush presence, end. */
+void hub_stop(struct hub *hub);

@@ -1,0 +1,40 @@
+/* readers.h - a small pool of threads for what operators read: queries, lists, targets of jobs.
+ *
+ * Each reader has a connection of its own to the store and works on snapshots, so that a scan of a
+ * million twins never delays a device. A job of work is a struct with a function; when it has run,
+ * `reply` passes it back to whoever waits. */
+#pragma once
+#include "hub/hub.h"
+
+enum {
+    READERS_DEFAULT = 2,
+    READERS_QUEUE_MAX = 1024,     /* works admitted and not yet answered */
+    READERS_SNAPSHOT_MS = 100,    /* give a snapshot back after this long, resume by number */
+};
+
+struct read_context { /* what a work may use while it runs */
+    struct store_reader *store;
+    const struct presence_table *presence;
+    struct clock *clock;
+    void *scratch; /* slot for the user of the pool, per thread; see readers_create */
+};
+struct read_work {
+    struct mail mail;
+    void (*run)(struct read_work *work, struct read_context *context);
+    void (*reply)(struct read_work *work); /* on the reader's thread, right after run */
+    enum err result;
+    struct why why;
+    struct arena mem;
+};
+struct readers;
+struct readers_config {
+    struct hub *hub;
+    unsigned count;                 /* 0: READERS_DEFAULT. */
+    bool inline_only;               /* no threads: readers_post runs the work at once (simulation) */
+    void *(*scratch_create)(void);  /* per thread, NULL: none */
+    void (*scratch_destroy)(void *);
+};
+enum err readers_create(const struct readers_config *config, struct readers **out, struct why *why);
+void readers_destroy(struct readers *readers); /* waits for what runs; accepts NULL */
+bool readers_submit(struct readers *readers, struct read_work *work); /* false: full, answer 503 */
+void readers_post(struct readers *readers, struct read_work *work);   /* always taken: the engine's */

@@ -1,0 +1,92 @@
+/* task.h - one request on its way through the hub thread, and the turn that carries it.
+ *
+ *   net thread --post--> [inbox] --> load --> decide --> COMMIT --> act --> reply --> net thread
+ *                                     one       pure,     one       live
+ *                                     call      in order  call      state
+ *
+ * A turn takes a batch of tasks through four steps. *Load*: every task names what it needs; one
+ * store call fetches it all. *Decide*: in order, each task reads and changes the working set; a later
+ * task sees what an earlier one decided; a refused task changes nothing. *Commit*: one store call
+ * writes what changed. *Act*: answers, notifications, calls, timers, live state.
+ *
+ * Rules for ops: `decide` never touches live state (attachments, running jobs); `act` never touches
+ * the working set. A task that is refused, or whose commit failed, is replied with its error and
+ * never acts. Nobody hears "done" before it is on disk.
+ *
+ * A task owns the arena its inputs and results live in, so there is always room for its answer. */
+#pragma once
+#include "base/mail.h"
+#include "store/store.h"
+
+struct hub;
+struct hub_task;
+struct hub_turn;
+
+enum task_next {
+    TASK_REPLY, /* the answer is complete: send it back */
+    TASK_HOLD,  /* act keeps the task; hub_reply() will be called later */
+};
+
+struct hub_task_ops {
+    const char *name; /* for logs and metrics */
+    void (*load)(struct hub_task *task, struct hub_turn *turn);   /* NULL: needs nothing */
+    /* NULL: nothing to decide. An error refuses the task; nothing may have been changed then. */
+    enum err (*decide)(struct hub_task *task, struct hub_turn *turn, struct why *why);
+    enum task_next (*act)(struct hub_task *task, struct hub *hub); /* NULL: reply */
+};
+
+struct hub_task {
+    struct mail mail; /* its way in; free for the owner's way back inside `reply` */
+    const struct hub_task_ops *ops;
+    /* Called on the hub thread with the outcome in result and why; passes ownership back. Must not
+     * block: it posts the task to where it came from, or frees it. */
+    void (*reply)(struct hub_task *task);
+    enum err result;
+    struct why why;
+    struct arena mem; /* inputs and results; whoever made the task ends it */
+};
+
+/* ---- the working set of a turn ---- */
+struct hub_turn {
+    struct hub *hub;
+    struct arena mem;    /* gone after act */
+    int64_t now_ticks;   /* hub clock, the same for the whole turn */
+    struct turn_set *set;
+};
+
+/* Load: names wanted. Asking twice for the same is harmless; parts add up. */
+void turn_want(struct hub_turn *turn, struct str device_id, struct str module_id, unsigned parts);
+void turn_want_number(struct hub_turn *turn, uint32_t number, unsigned parts);
+void turn_want_job(struct hub_turn *turn, struct str id);
+void turn_want_job_number(struct hub_turn *turn, uint32_t number);
+
+/* Decide: what was loaded, as earlier tasks of the turn left it. NULL when there is none (or an
+ * earlier task deleted it). The result may be changed in place once nothing can fail any more;
+ * then say so with turn_changed. Texts that go into it must live in turn->mem (str_copy). */
+struct entity *turn_device(struct hub_turn *turn, struct str device_id, struct str module_id);
+struct entity *turn_number(struct hub_turn *turn, uint32_t number);
+void turn_changed(struct hub_turn *turn, struct entity *entity, unsigned parts);
+/* A new identity: gives the entity with its number; fill the rest. It counts as changed. */
+struct entity *turn_create(struct hub_turn *turn, const struct identity *identity);
+void turn_delete(struct hub_turn *turn, struct entity *entity);
+/* The next version of a twin: one more than the larger of its two stamps. */
+int64_t turn_next_version(const struct entity *entity);
+
+struct job *turn_job(struct hub_turn *turn, struct str id);
+struct job *turn_job_number(struct hub_turn *turn, uint32_t number);
+struct job *turn_job_create(struct hub_turn *turn, const struct job *job); /* numbers it */
+void turn_job_changed(struct hub_turn *turn, struct job *job);
+void turn_put_slice(struct hub_turn *turn, struct job_slice slice);
+void turn_put_cursor(struct hub_turn *turn, struct job_cursor cursor);
+void turn_put_chunk(struct hub_turn *turn, struct job_chunk chunk);
+void turn_put_entry(struct hub_turn *turn, struct job_entry entry);
+void turn_put_outcome(struct hub_turn *turn, struct job_outcome outcome);
+void turn_put_page(struct hub_turn *turn, struct presence_page page);
+
+/* A deep copy of an entity (or of a job) that outlives the turn. */
+struct entity *entity_copy(struct arena *mem, const struct entity *entity);
+struct job *job_copy(struct arena *mem, const struct job *job);
+
+/* Used by the loop in hub.c. `tasks` is linked by mail.next, in order. Runs all four steps and
+ * replies. Never fails as a whole: each task carries its own outcome. */
+void turn_run(struct hub_turn *turn, struct mail *tasks);

@@ -1,0 +1,44 @@
+/* twins.h - operators and devices change and read a twin. Source: spec/service-rest.md 9,
+ * spec/device-mqtt.md 13. Operators' reads do not come here: readers serve them. */
+#pragma once
+#include "hub/hub.h"
+
+/* PATCH or PUT /twins/{id}. */
+struct twin_change {
+    struct hub_task task;
+    struct str device_id, module_id;
+    struct twin_update update; /* values in task.mem */
+    struct str if_match;
+    const struct entity *result; /* in task.mem, all sections */
+    /* between decide and act */
+    uint32_t number;
+    struct str notification; /* STR_NONE when desired is untouched */
+    int64_t notification_version;
+};
+void twin_change_init(struct twin_change *task);
+
+/* Apply an update to an entity of the working set: shared by twin_change and the job engine.
+ * On success the entity is changed and marked, and `*notification` (in turn->mem) holds the payload
+ * for the device (STR_NONE when desired is untouched). On error nothing has changed. */
+enum err twin_apply(struct hub_turn *turn, struct entity *entity, const struct twin_update *update,
+                    struct str *notification, struct why *why);
+
+/* The device reads its twin: answered by the hub thread, so that the answer keeps its place among
+ * the notifications. Result is the document of spec/device-mqtt.md 13.1. */
+struct twin_fetch {
+    struct hub_task task;
+    uint32_t number;
+    struct str result; /* in task.mem */
+};
+void twin_fetch_init(struct twin_fetch *task);
+
+/* The device reports. With `has_version` only if that is the present $version (else ERR_CONFLICT). */
+struct twin_report {
+    struct hub_task task;
+    uint32_t number;
+    yyjson_val *patch; /* in task.mem */
+    bool has_version;
+    int64_t version;
+    int64_t result_version;
+};
+void twin_report_init(struct twin_report *task);
