@@ -5,6 +5,7 @@
  * `reply` passes it back to whoever waits. */
 #pragma once
 #include "hub/hub.h"
+#include "query/query.h"
 
 enum {
     READERS_DEFAULT = 2,
@@ -16,7 +17,7 @@ struct read_context { /* what a work may use while it runs */
     struct store_reader *store;
     const struct presence_table *presence;
     struct clock *clock;
-    void *scratch; /* slot for the user of the pool, per thread; see readers_create */
+    struct query_scratch *scratch; /* one per thread */
 };
 struct read_work {
     struct mail mail;
@@ -31,8 +32,6 @@ struct readers_config {
     struct hub *hub;
     unsigned count;                 /* 0: READERS_DEFAULT. */
     bool inline_only;               /* no threads: readers_post runs the work at once (simulation) */
-    void *(*scratch_create)(void);  /* per thread, NULL: none */
-    void (*scratch_destroy)(void *);
 };
 enum err readers_create(const struct readers_config *config, struct readers **out, struct why *why);
 void readers_destroy(struct readers *readers); /* waits for what runs; accepts NULL */

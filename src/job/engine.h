@@ -1,0 +1,60 @@
+/* engine.h - the job engine: from a stored job to an outcome on record for every device.
+ *
+ *   put -> QUEUED -(due?)-> SCHEDULED -(start)-> resolve on a reader -> slices stored = RUNNING
+ *        twin job:   a chunk of targets per turn, one transaction: twins, cursor, chunk, failures
+ *        method job: intent on record -> call -> outcome on record; offline targets sleep
+ *        window end / nothing left -> COMPLETED, what has no record is failed by rule
+ *
+ * The engine takes part in the hub's turns: it puts tasks of its own into them, and they load, decide
+ * and act like any request. Memory holds only what can be rebuilt from the store; after a crash
+ * job_engine_create reads all unfinished jobs back, marks calls that were in flight as failed, and goes on.
+ * Several running jobs share turns fairly. Source: design, The job engine; spec/jobs.md. */
+#pragma once
+#include "hub/readers.h"
+#include "model/job.h"
+
+enum {
+    JOB_CHUNK_MAX = 256,          /* devices of a twin job per turn */
+    JOB_CALLS_PER_TURN = 128,     /* intents of method jobs per turn */
+    JOB_CALLS_IN_FLIGHT = 4096,   /* calls of one job that wait for an answer */
+    JOB_HISTORY_DAYS = 30,        /* default retention of final jobs */
+    JOB_PURGE_ROWS = 2000,        /* rows removed per turn */
+    JOBS_UNFINISHED_MAX = 100000, /* waiting and running: a named end of memory */
+};
+
+struct job_engine;
+struct job_engine_config {
+    struct hub *hub;
+    struct readers *readers;
+    int64_t history_days;       /* 0: the default */
+    uint32_t active_max;        /* queued and running jobs; 0: no limit. Over it: FAULT_MAX_ACTIVE_JOBS */
+    uint32_t devices_per_second; /* pace of the whole hub; 0: no limit */
+};
+/* Read unfinished jobs back and become the hub's engine (hub_set_engine). Before hub_start. */
+enum err job_engine_create(const struct job_engine_config *config, struct job_engine **out,
+                           struct why *why);
+void job_engine_destroy(struct job_engine *engine); /* after hub_stop; accepts NULL */
+
+struct job_engine_stats { /* any thread */
+    atomic_uint_fast64_t unfinished, running, devices_done, chunks;
+};
+const struct job_engine_stats *job_engine_stats(const struct job_engine *engine);
+
+/* PUT: a checked job (job_request_read) becomes durable. ERR_CONFLICT FAULT_JOB_ALREADY_EXISTS;
+ * ERR_BUSY FAULT_MAX_ACTIVE_JOBS. */
+struct job_create {
+    struct hub_task task;
+    struct job_engine *engine;
+    struct job job; /* texts in task.mem */
+};
+void job_create_init(struct job_create *task);
+
+/* POST .../cancel: works in every unfinished state; open devices become canceled, calls in flight are
+ * let go. ERR_NOT_FOUND FAULT_JOB_NOT_FOUND; ERR_CONFLICT FAULT_NOT_ALLOWED_IN_STATE for a final job. */
+struct job_cancel {
+    struct hub_task task;
+    struct job_engine *engine;
+    struct str id;
+    const struct job *result; /* in task.mem */
+};
+void job_cancel_init(struct job_cancel *task);

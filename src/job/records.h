@@ -1,0 +1,24 @@
+/* records.h - the rows of devices.jobs, stored or derived, in (job, number) order.
+ *
+ * What has something to say has a row (job_entry); plain successes of a twin job are a cursor and a
+ * time per chunk; everything else follows from the job's state. This is the one place that puts
+ * these together. For readers. Source: spec/jobs.md 8. */
+#pragma once
+#include "model/job.h"
+#include "store/store.h"
+
+struct records_filter {
+    unsigned statuses;       /* bits (1 << record_status); 0 = all */
+    const struct str *device_ids; /* only these, NULL = all */
+    size_t device_id_count;
+};
+struct records_visit {
+    bool (*record)(void *arg, uint32_t number, const struct job_record *record);
+    void *arg;
+};
+/* Give the records of one job with numbers greater than `after_number`, in number order, until the
+ * visitor returns false (the caller resumes with the last number it saw). The record and its texts
+ * are valid until the visitor returns. A job that has not begun has no records. */
+enum err records_of_job(struct store_reader *reader, const struct job *job, uint32_t after_number,
+                        const struct records_filter *filter, const struct records_visit *visit,
+                        struct why *why);
