@@ -9,7 +9,7 @@
 struct arena_block;
 struct arena {
     struct arena_block *block; /* the newest block; older ones hang behind it */
-    size_t block_size;         /* size of the next block, bytes */
+    size_t block_size;         /* size of the next block, bytes: they double up to 64 KiB */
     size_t used;               /* bytes handed out since the last reset */
 };
 
@@ -23,7 +23,8 @@ void arena_reset(struct arena *mem);
 /* Give all memory back. The arena is empty and usable afterwards. */
 void arena_done(struct arena *mem);
 
-/* `size` bytes, aligned for any type, not zeroed. Never NULL. */
+/* `size` bytes, aligned for any type, not zeroed. Never NULL. What is large against the blocks gets
+ * a block of its own. Under AddressSanitizer everything that was not handed out is poisoned. */
 void *arena_alloc(struct arena *mem, size_t size);
 
 /* The same, zeroed; `count * size` is checked for overflow (overflow stops the process). */

@@ -3,13 +3,14 @@
 #include "base/str.h"
 
 /* Standard alphabet with padding (RFC 4648, 4). Strict on reading: no white space, right padding.
+ * The bits that padding leaves over may be anything, as in .NET, whose keys we are handed.
  * Decoding gives false on any other input; the result is in `mem`. */
 struct str base64_encode(struct arena *mem, struct str bytes);
 bool base64_decode(struct arena *mem, struct str text, struct str *bytes);
 struct str hex_encode(struct arena *mem, struct str bytes); /* lower case */
 
-/* Percent-decode once. '+' stays a plus. An invalid escape is kept as it stands (spec/device-mqtt.md
- * 11.2). The result borrows from `text` when there was nothing to decode. */
+/* Percent-decode once. '+' stays a plus. An invalid escape is kept as it stands
+ * (spec/device-mqtt.md 11.2). The result borrows from `text` when there was nothing to decode. */
 struct str percent_decode(struct arena *mem, struct str text);
 /* As above, but false on an invalid escape (request paths). */
 bool percent_decode_strict(struct arena *mem, struct str text, struct str *out);

@@ -1,24 +1,24 @@
 /* json.h - reading and writing JSON: yyjson under our limits.
  *
  * Reading gives yyjson's immutable tree in the caller's arena; walk it with yyjson's own accessors.
- * Before anybody recurses, size, depth and number of values have been checked, and duplicate member
- * names have been refused. Writing goes text by text into a buf. */
+ * Before anybody recurses, size and depth have been checked (and with the size the number of
+ * values), and duplicate member names have been refused. Writing goes text by text into a buf. */
 #pragma once
 #include "base/err.h"
 #include "base/str.h"
 #include <yyjson.h>
 
 struct json_limits {
-    size_t size_max;   /* bytes of text */
-    size_t depth_max;  /* containers inside each other; a scalar has depth 0, [] has depth 1 */
+    size_t size_max;       /* bytes of text */
+    size_t depth_max;      /* containers inside each other; a scalar has depth 0, [] has depth 1 */
     bool allow_duplicates; /* names twice in one object; the default refuses them */
 };
 
-/* Read one document. The tree and its strings live in `mem`; `text` may go.
- * ERR_BAD_INPUT  not JSON (why->at is the offset), not UTF-8, or a duplicate member name
- * ERR_LIMIT      over a limit */
-enum err json_read(struct str text, const struct json_limits *limits, struct arena *mem, yyjson_val **root,
-                   struct why *why);
+/* Read one document (RFC 8259; no comments, no byte order mark, no infinities). The tree and its
+ * strings live in `mem`; `text` may go. ERR_BAD_INPUT  not JSON (why->at is the offset), not UTF-8,
+ * or a duplicate member name ERR_LIMIT      over a limit */
+enum err json_read(struct str text, const struct json_limits *limits, struct arena *mem,
+                   yyjson_val **root, struct why *why);
 
 /* Depth of a tree, counted without recursion. */
 size_t json_depth(yyjson_val *value);
@@ -27,8 +27,10 @@ size_t json_depth(yyjson_val *value);
 struct str json_str(yyjson_val *value);
 struct str json_member_str(yyjson_val *object, const char *name);
 
-void json_put_str(struct buf *out, struct str text); /* with quotes, escaped, UTF-8 kept as it is */
-void json_put_value(struct buf *out, yyjson_val *value); /* minified; integers and doubles round-trip */
+/* With quotes, escaped. UTF-8 is kept as it is, bytes that are none become U+FFFD. */
+void json_put_str(struct buf *out, struct str text);
+void json_put_value(struct buf *out,
+                    yyjson_val *value); /* minified; integers and doubles round-trip */
 /* Member names are our own constants: no escaping. Writes `"name":`, with a comma before it unless
  * the last byte of `out` is '{' or '['. */
 void json_put_key(struct buf *out, const char *name);

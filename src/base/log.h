@@ -1,8 +1,8 @@
 /* log.h - one line per event on stderr, as text or JSON.
  *
- * An event is a short constant phrase and fields: log_info("device attached", LOG_STR("device", id)).
- * Never a secret in a field. Below hub/ nothing logs above debug; hub/ and up log once, where an
- * error is decided. Safe from any thread: a line is written with one write(2). */
+ * An event is a short constant phrase and fields: log_info("device attached", LOG_STR("device",
+ * id)). Never a secret in a field. Below hub/ nothing logs above debug; hub/ and up log once, where
+ * an error is decided. Safe from any thread: a line is written with one write(2). */
 #pragma once
 #include "base/str.h"
 
@@ -19,11 +19,31 @@ struct log_field {
 #define LOG_TEXT_Z(k, z) LOG_STR(k, str_from(z))
 #define LOG_INT(k, n) ((struct log_field){.key = (k), .kind = LOG_FIELD_INT, .num = (int64_t)(n)})
 
-void log_setup(enum log_level least, enum log_format format);
-void log_event(enum log_level level, const char *event, const struct log_field *fields, size_t count);
+/* Longer texts are cut in the log and end in "...". */
+enum { LOG_VALUE_MAX = 512 };
 
-#define LOG_FIELDS(...) \
-    (const struct log_field[]){__VA_ARGS__}, sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field)
+/* Without a set-up: info and above, as text. */
+void log_setup(enum log_level least, enum log_format format);
+void log_event(enum log_level level, const char *event, const struct log_field *fields,
+               size_t count);
+
+/* The line itself, with its newline, as log_event writes it:
+ *     2024-05-01T08:00:00.123Z INFO  device attached device=dev1 count=3
+ *     {"ts":"2024-05-01T08:00:00.123Z","level":"info","event":"device
+ * attached","device":"dev1",...} A value with blanks, quotes or anything unprintable stands in
+ * quotes, escaped as in JSON, so that nobody outside can begin a line or a field of ours. */
+struct log_line {
+    int64_t ticks; /* wall time */
+    enum log_level level;
+    const char *event;
+    const struct log_field *fields;
+    size_t count;
+};
+void log_print(struct buf *out, enum log_format format, const struct log_line *line);
+
+#define LOG_FIELDS(...)                                                                            \
+    (const struct log_field[]){__VA_ARGS__},                                                       \
+        sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field)
 #define log_debug(event, ...) log_event(LOG_DEBUG, event, LOG_FIELDS(__VA_ARGS__))
 #define log_info(event, ...) log_event(LOG_INFO, event, LOG_FIELDS(__VA_ARGS__))
 #define log_warn(event, ...) log_event(LOG_WARN, event, LOG_FIELDS(__VA_ARGS__))

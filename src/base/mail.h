@@ -17,11 +17,15 @@ struct mailbox {
     pthread_mutex_t lock;
     pthread_cond_t ready;
     struct mail *first, **last;
-    bool waiting;               /* a receiver sleeps in mailbox_wait */
-    void (*wake)(void *wake_arg); /* called, outside the lock, when the box stops being empty; may be NULL */
+    size_t waiting;   /* receivers that sleep on `ready` */
+    bool interrupted; /* nobody sleeps here any more */
+    void (*wake)(void *wake_arg);
     void *wake_arg;
 };
+/* `wake` (may be NULL) is for a receiver that sleeps elsewhere, in an event loop: called by the
+ * posting thread, outside the lock, when the box stops being empty and nobody sleeps in a wait. */
 void mailbox_init(struct mailbox *box, void (*wake)(void *), void *wake_arg);
+/* Nobody may be inside any more. What still lies in the box stays its poster's. */
 void mailbox_done(struct mailbox *box);
 void mailbox_post(struct mailbox *box, struct mail *mail);
 /* Everything that is there, oldest first, linked by `next`; NULL when empty. */
@@ -30,7 +34,8 @@ struct mail *mailbox_take(struct mailbox *box);
 struct mail *mailbox_wait(struct mailbox *box, int64_t timeout_ns);
 /* One node, waiting as above: for a pool of workers on one box. */
 struct mail *mailbox_wait_one(struct mailbox *box, int64_t timeout_ns);
-/* Make sleepers return with nothing (shutdown). */
+/* From now on nobody sleeps here (shutdown): the waits give what is there, or NULL at once. So a
+ * worker that loops until NULL empties the box before it stops. Posting stays possible. */
 void mailbox_interrupt(struct mailbox *box);
 
 /* A counter with a ceiling: who enters may post; who has the answer leaves. */

@@ -44,16 +44,18 @@ struct str str_trim(struct str s); /* SP and HT at both ends */
 /* Compares every byte whatever it finds, for secrets. */
 bool str_eq_constant_time(struct str a, struct str b);
 
-/* A copy in `mem`, with a NUL behind it for C interfaces. */
+/* A copy in `mem`, with a NUL behind it for C interfaces. STR_NONE stays STR_NONE. */
 struct str str_copy(struct arena *mem, struct str s);
 struct str str_format(struct arena *mem, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+    __attribute__((format(printf, 2, 3), nonnull(2)));
 /* Decimal digits only, no sign. False when empty, not digits, or over `max`. */
 bool str_to_u64(struct str s, uint64_t max, uint64_t *out);
 /* With an optional minus sign. */
 bool str_to_i64(struct str s, int64_t *out);
 /* True when `s` is well-formed UTF-8 (no overlong forms, no surrogates). */
 bool str_is_utf8(struct str s);
+/* Bytes of the well-formed UTF-8 character at the front of `s`; 0 when there is none. */
+size_t str_utf8_len(struct str s);
 
 /* ---- a buffer that grows; memory by malloc, given back by buf_done ---- */
 struct buf {
@@ -68,8 +70,11 @@ void buf_put(struct buf *b, struct str s);
 void buf_put_char(struct buf *b, char c);
 void buf_put_u64(struct buf *b, uint64_t v);
 void buf_put_i64(struct buf *b, int64_t v);
-void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buf_printf(struct buf *b, const char *format, ...)
+    __attribute__((format(printf, 2, 3), nonnull(2)));
 static inline struct str buf_str(const struct buf *b)
 {
     return (struct str){b->ptr, b->len};
 }
+
+#include "base/banned.h"

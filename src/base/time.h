@@ -8,8 +8,9 @@
 
 #define TICKS_PER_SECOND INT64_C(10000000)
 #define TICKS_PER_MS INT64_C(10000)
-#define TIME_UNSET (INT64_C(-62135596800) * TICKS_PER_SECOND)       /* 0001-01-01T00:00:00Z */
-#define TIME_FOREVER (INT64_C(253402300799) * TICKS_PER_SECOND + 9999999) /* 9999-12-31T23:59:59.9999999Z */
+#define TIME_UNSET (INT64_C(-62135596800) * TICKS_PER_SECOND) /* 0001-01-01T00:00:00Z */
+#define TIME_FOREVER                                                                               \
+    (INT64_C(253402300799) * TICKS_PER_SECOND + 9999999) /* 9999-12-31T23:59:59.9999999Z */
 enum { TIME_TEXT_MAX = 32 };
 
 /* UTC, ISO 8601, trailing zeros of the fraction dropped, 'Z' at the end: "2024-05-01T08:00:00.5Z".
