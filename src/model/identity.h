@@ -12,10 +12,12 @@
 
 enum {
     IDENTITY_ID_MAX = 128,
-    IDENTITY_REASON_MAX = 128,    /* characters of statusReason */
-    IDENTITY_KEY_SIZE = 32,       /* bytes of a key that we generate */
+    IDENTITY_REASON_MAX = 128, /* characters of statusReason */
+    IDENTITY_KEY_SIZE = 32,    /* bytes of a key that we generate */
     IDENTITY_KEY_SIZE_MIN = 16,
     IDENTITY_KEY_SIZE_MAX = 64,
+    IDENTITY_SCOPE_MAX = 256,      /* bytes of deviceScope */
+    IDENTITY_PARENTS_MAX = 8,      /* members of parentScopes */
     IDENTITY_BODY_MAX = 64 * 1024, /* bytes of a Device object in a request */
 };
 
@@ -23,28 +25,29 @@ enum identity_status { IDENTITY_ENABLED, IDENTITY_DISABLED };
 enum identity_auth { AUTH_SAS, AUTH_SELF_SIGNED, AUTH_AUTHORITY, AUTH_NONE };
 
 struct identity {
-    uint32_t number;              /* 0 = not yet numbered */
+    uint32_t number; /* 0 = not yet numbered */
     struct str device_id;
-    struct str module_id;         /* empty for a device */
-    int64_t created_ticks;        /* generationId is this, in ticks since year 1 */
-    int64_t etag;                 /* a counter; on the wire base64 of its decimal text */
+    struct str module_id;  /* empty for a device */
+    int64_t created_ticks; /* generationId is this, in ticks since year 1 */
+    int64_t etag;          /* a counter; on the wire base64 of its decimal text */
     enum identity_status status;
-    struct str status_reason;     /* STR_NONE when unset */
-    int64_t status_ticks;         /* last change of status, TIME_UNSET before the first */
+    struct str status_reason; /* STR_NONE when unset */
+    int64_t status_ticks;     /* last change of status, TIME_UNSET before the first */
     enum identity_auth auth;
-    struct str primary_key, secondary_key;               /* base64 text; empty unless AUTH_SAS */
-    struct str primary_thumbprint, secondary_thumbprint; /* hex text, upper case; STR_NONE when unset */
+    struct str primary_key, secondary_key; /* base64 text; empty unless AUTH_SAS */
+    struct str primary_thumbprint;         /* hex text, upper case; STR_NONE when unset */
+    struct str secondary_thumbprint;
     bool iot_edge;
-    struct str device_scope;      /* STR_NONE when unset */
-    struct str parent_scopes;     /* a JSON array, STR_NONE when unset */
-    struct str model_id;          /* announced by the device, STR_NONE when unset */
+    struct str device_scope;  /* STR_NONE when unset */
+    struct str parent_scopes; /* a JSON array, STR_NONE when unset */
+    struct str model_id;      /* announced by the device, STR_NONE when unset */
 };
 
 /* What the hub knows of the live side of an identity. */
 struct presence {
     bool connected;
-    int64_t changed_ticks;       /* TIME_UNSET before the first connection */
-    int64_t activity_ticks;      /* TIME_UNSET before the first */
+    int64_t changed_ticks;  /* TIME_UNSET before the first connection */
+    int64_t activity_ticks; /* TIME_UNSET before the first */
 };
 #define PRESENCE_NEVER ((struct presence){false, TIME_UNSET, TIME_UNSET})
 
@@ -55,7 +58,8 @@ bool identity_id_valid(struct str id);
  * Fills everything of `*out` but number; sets the etag (a random start of nine digits, or old + 1),
  * created_ticks (now, or the old one), status_ticks, generated keys (32 random bytes each) where
  * none were sent, and the edge scope. Texts are copied to `mem`.
- * ERR_BAD_INPUT (FAULT_ARGUMENT_INVALID, or FAULT_FORMAT_ERROR when not an object) names the member. */
+ * ERR_BAD_INPUT (FAULT_ARGUMENT_INVALID, FAULT_INVALID_DEVICE_SCOPE for a scope, FAULT_FORMAT_ERROR
+ * when not an object) names the member; never a key's text. `*out` is left alone then. */
 struct identity_put {
     struct str device_id; /* of the path */
     yyjson_val *body;
@@ -69,6 +73,18 @@ enum err identity_read(const struct identity_put *put, struct arena *mem, struct
 /* The Device object as answered, member order as recorded (spec 5.1). Times carry no 'Z'. */
 void identity_put_json(struct buf *out, const struct identity *identity,
                        const struct presence *presence);
+
+/* generationId: the creation in ticks since year 1. */
+static inline int64_t identity_generation(const struct identity *identity)
+{
+    return identity->created_ticks - TIME_UNSET;
+}
+const char *identity_status_word(enum identity_status status); /* "enabled" */
+const char *identity_auth_word(enum identity_auth auth);       /* "certificateAuthority" */
+/* Members that identities and twins show alike: "x509Thumbprint", and "capabilities" with the
+ * scopes where there are any. */
+void identity_put_thumbprints(struct buf *out, const struct identity *identity);
+void identity_put_edge(struct buf *out, const struct identity *identity);
 
 /* The etag text, without quotes. */
 struct str identity_etag(const struct identity *identity, struct arena *mem);

@@ -18,8 +18,8 @@
 
 enum {
     JOB_ID_MAX = 64,
-    JOB_CONDITION_MAX = 8192,       /* characters, as for queries */
-    JOB_BODY_MAX = 512 * 1024,      /* bytes of a job request */
+    JOB_CONDITION_MAX = 8192,  /* characters, as for queries */
+    JOB_BODY_MAX = 512 * 1024, /* bytes of a job request */
     JOB_WINDOW_DEFAULT_S = 3600,
     JOB_WINDOW_MAX_S = 2147483647,
 };
@@ -46,16 +46,16 @@ struct job {
     struct str id;
     enum job_type type;
     enum job_state state;
-    struct str condition;        /* as sent */
-    struct str body;             /* JSON of updateTwin or cloudToDeviceMethod, as sent */
+    struct str condition; /* as sent */
+    struct str body;      /* JSON of updateTwin or cloudToDeviceMethod, as sent */
     int64_t created_ticks;
-    int64_t start_ticks;         /* planned start, as sent; "now" equals created_ticks */
-    int64_t window_s;            /* maxExecutionTimeInSeconds */
-    int64_t begun_ticks;         /* when the target set was fixed, TIME_UNSET before */
-    int64_t end_ticks;           /* when it became final, TIME_UNSET before */
-    struct str failure_reason;   /* STR_NONE unless FAILED */
+    int64_t start_ticks;       /* planned start, as sent; "now" equals created_ticks */
+    int64_t window_s;          /* maxExecutionTimeInSeconds */
+    int64_t begun_ticks;       /* when the target set was fixed, TIME_UNSET before */
+    int64_t end_ticks;         /* when it became final, TIME_UNSET before */
+    struct str failure_reason; /* STR_NONE unless FAILED */
     struct job_counts counts;
-    uint32_t owner, epoch;       /* which node carries it, how often it changed hands */
+    uint32_t owner, epoch; /* which node carries it, how often it changed hands */
 };
 
 bool job_id_valid(struct str id); /* 1 to 64 of letters, digits, - _ . : */
@@ -96,7 +96,7 @@ struct job_record { /* a row of devices.jobs, complete */
     enum record_status status;
     int64_t start_ticks, end_ticks; /* the window */
     int64_t created_ticks, updated_ticks;
-    struct str outcome;             /* JSON object, STR_NONE until final */
+    struct str outcome;                /* JSON object, STR_NONE until final */
     struct str error_code, error_text; /* STR_NONE unless failed */
 };
 void record_put_json(struct buf *out, const struct job_record *record);

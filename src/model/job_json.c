@@ -1,0 +1,88 @@
+/* job_json.c - jobs and records as clients read them. */
+#include "model/job.h"
+
+/* Job times show no fraction or all seven digits of it, unlike those of twins (spec/jobs.md 12). */
+static void put_time(struct buf *out, const char *name, int64_t ticks)
+{
+    char text[TIME_TEXT_MAX];
+    bool whole = ticks % TICKS_PER_SECOND == 0;
+    size_t len = whole ? time_print(ticks, text) : time_print_full(ticks, text);
+    json_put_member_str(out, name, str_of(text, len));
+}
+
+static void put_word(struct buf *out, const char *name, const char *word)
+{
+    json_put_member_str(out, name, str_from(word));
+}
+
+void job_put_short_json(struct buf *out, const struct job *job)
+{
+    buf_put_char(out, '{');
+    json_put_member_str(out, "jobId", job->id);
+    put_word(out, "type", job_type_word(job->type));
+    put_word(out, "status", job_state_word(job->state));
+    buf_put_char(out, '}');
+}
+
+static void put_statistics(struct buf *out, const struct job_counts *counts)
+{
+    int64_t failed = (int64_t)counts->failed + counts->canceled;
+    int64_t pending = (int64_t)counts->devices - counts->succeeded - failed - counts->running;
+    json_put_key(out, "deviceJobStatistics");
+    buf_put_char(out, '{');
+    json_put_member_i64(out, "deviceCount", counts->devices);
+    json_put_member_i64(out, "failedCount", failed);
+    json_put_member_i64(out, "succeededCount", counts->succeeded);
+    json_put_member_i64(out, "runningCount", counts->running);
+    json_put_member_i64(out, "pendingCount", pending > 0 ? pending : 0);
+    buf_put_char(out, '}');
+}
+
+void job_put_json(struct buf *out, const struct job *job)
+{
+    bool method = job->type == JOB_TYPE_DEVICE_METHOD;
+    buf_put_char(out, '{');
+    json_put_member_str(out, "jobId", job->id);
+    json_put_member_str(out, "queryCondition", job->condition);
+    put_time(out, "createdTime", job->created_ticks);
+    put_time(out, "startTime", job->start_ticks);
+    put_time(out, "endTime", job_is_final(job->state) ? job->end_ticks : TIME_FOREVER);
+    json_put_member_i64(out, "maxExecutionTimeInSeconds", job->window_s);
+    put_word(out, "type", job_type_word(job->type));
+    json_put_member_raw(out, method ? "cloudToDeviceMethod" : "updateTwin", job->body);
+    put_word(out, "status", job_state_word(job->state));
+    if (job->state == JOB_FAILED && job->failure_reason.ptr)
+        json_put_member_str(out, "failureReason", job->failure_reason);
+    put_statistics(out, &job->counts);
+    buf_put_char(out, '}');
+}
+
+static bool record_is_final(enum record_status status)
+{
+    return status == RECORD_COMPLETED || status == RECORD_FAILED || status == RECORD_CANCELED;
+}
+
+void record_put_json(struct buf *out, const struct job_record *record)
+{
+    buf_put_char(out, '{');
+    json_put_member_str(out, "deviceId", record->device_id);
+    if (record->module_id.len > 0)
+        json_put_member_str(out, "moduleId", record->module_id);
+    json_put_member_str(out, "jobId", record->job_id);
+    put_word(out, "jobType", job_type_word(record->type));
+    put_word(out, "status", record_status_word(record->status));
+    put_time(out, "startTimeUtc", record->start_ticks);
+    put_time(out, "endTimeUtc", record->end_ticks);
+    put_time(out, "createdDateTimeUtc", record->created_ticks);
+    put_time(out, "lastUpdatedDateTimeUtc", record->updated_ticks);
+    if (record_is_final(record->status)) /* never null: Java trips over it */
+        json_put_member_raw(out, "outcome", record->outcome.len > 0 ? record->outcome : STR("{}"));
+    if (record->status == RECORD_FAILED && record->error_code.ptr) {
+        json_put_key(out, "error");
+        buf_put_char(out, '{');
+        json_put_member_str(out, "code", record->error_code);
+        json_put_member_str(out, "description", record->error_text);
+        buf_put_char(out, '}');
+    }
+    buf_put_char(out, '}');
+}
