@@ -1,8 +1,8 @@
 /* hub.h - the hub thread: all live state, and the single writer of the store.
  *
  * The hub owns who is attached, calls in flight, timers and running jobs (through an engine). Other
- * threads talk to it with tasks (task.h). The core is plain code that is told the time: a test drives
- * it with hub_run, without a thread; hub_start puts it on one. */
+ * threads talk to it with tasks (task.h). The core is plain code that is told the time: a test
+ * drives it with hub_run, without a thread; hub_start puts it on one. */
 #pragma once
 #include "base/heap.h"
 #include "base/map.h"
@@ -11,19 +11,20 @@
 #include "store/eventlog.h"
 
 enum {
-    HUB_BATCH_MAX = 512,      /* tasks per turn */
-    HUB_TASKS_MAX = 65536,    /* tasks admitted and not yet answered */
+    HUB_BATCH_MAX = 512,   /* tasks per turn */
+    HUB_TASKS_MAX = 65536, /* tasks admitted and not yet answered */
     HUB_PRESENCE_FLUSH_S = 60,
-    HUB_RETRY_MS = 1000,      /* pause of background work after the store failed */
+    HUB_RETRY_MS = 1000, /* pause of background work after the store failed */
 };
 
 /* Long work that wants a share of every turn: the job engine. All calls on the hub thread. */
 struct hub_engine;
 struct hub_engine_ops {
-    /* Put at most `room` tasks of its own into the turn that is being assembled, with engine_task().
-     * Called once per turn. Not called while the store is under pressure. */
+    /* Put at most `room` tasks of its own into the turn that is being assembled, with
+     * engine_task(). Called once per turn. Not called while the store is under pressure. */
     void (*collect)(struct hub_engine *engine, struct hub *hub, size_t room);
-    /* A device can take method calls now (attached, subscribed, past the grace of a restored session). */
+    /* A device can take method calls now (attached, subscribed, past the grace of a restored
+     * session). */
     void (*device_ready)(struct hub_engine *engine, struct hub *hub, uint32_t number);
     void (*device_gone)(struct hub_engine *engine, struct hub *hub, uint32_t number);
     void (*device_deleted)(struct hub_engine *engine, struct hub *hub, uint32_t number);
@@ -42,7 +43,7 @@ struct hub_timer {
 
 struct hub_config {
     struct store *store;
-    struct eventlog *eventlog; /* NULL: telemetry is refused (tests) */
+    struct eventlog *eventlog; /* NULL only where no telemetry is sent (tests) */
     struct clock *clock;
     struct random *random;
 };
@@ -57,17 +58,21 @@ struct hub {
     struct store *store;
     struct clock *clock;
     struct presence_table *presence;
-    struct store_counters counters;     /* as committed */
+    struct store_counters counters; /* as committed */
     struct mailbox inbox;
     struct gate gate;
     struct heap mono_timers, hub_timers;
-    struct map attachments;             /* number -> struct attachment */
-    struct map calls;                   /* call number -> struct hub_call */
-    struct map methods_waiting;         /* number -> list of calls that wait for the device */
-    uint64_t next_call, call_limit;     /* call_limit: reserved on disk up to here, exclusive */
+    struct map attachments;         /* number -> struct attachment */
+    struct map calls;               /* call number -> struct hub_call */
+    struct map methods_waiting;     /* number -> list of calls that wait for the device */
+    uint64_t next_call, call_limit; /* call_limit: reserved on disk up to here, exclusive */
+    bool reserving;                 /* a task that reserves more call numbers is under way */
     uint64_t next_generation;
     struct hub_engine *engine;
-    struct mail *extra, **extra_last;   /* tasks of our own for the turn being assembled */
+    struct mail *backlog, **backlog_last; /* came in, waits for a turn */
+    struct mail *extra, **extra_last;     /* tasks of our own for the turn being assembled */
+    struct hub_timer flush_timer;         /* of presence */
+    struct hub_turn turn;                 /* its arena is kept from turn to turn */
     struct hub_stats stats;
     struct hub_thread *thread;
     atomic_bool stopping;

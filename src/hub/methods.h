@@ -23,18 +23,27 @@ struct method_request {
     int response_s, connect_s;
 };
 /* Read and check it. ERR_BAD_INPUT names member and rule (FAULT_ARGUMENT_INVALID, or
- * FAULT_ARGUMENT_NULL for a missing methodName); ERR_LIMIT FAULT_MESSAGE_TOO_LARGE for the payload. */
+ * FAULT_ARGUMENT_NULL for a missing methodName); ERR_LIMIT FAULT_MESSAGE_TOO_LARGE for the payload.
+ */
 enum err method_request_read(yyjson_val *root, struct arena *mem, struct method_request *out,
                              struct why *why);
 
-enum call_end { CALL_ANSWERED, CALL_BAD_ANSWER, CALL_TIMED_OUT, CALL_CONNECTION_LOST, CALL_DELETED };
+enum call_end {
+    CALL_ANSWERED,
+    CALL_BAD_ANSWER,
+    CALL_TIMED_OUT,
+    CALL_CONNECTION_LOST,
+    CALL_DELETED
+};
 
 /* A call under way. The caller's memory; `done` is called exactly once, on the hub thread. */
 struct hub_call {
-    uint64_t id; /* set by call_number */
+    uint64_t id; /* of call_number */
     uint32_t number;
+    uint64_t generation; /* of the attachment it was sent to */
     struct hub_timer deadline;
-    /* status and payload (JSON text, "null" when empty) are valid for CALL_ANSWERED, until return. */
+    /* status and payload (JSON text, "null" when empty) are valid for CALL_ANSWERED, until return.
+     */
     void (*done)(struct hub_call *call, struct hub *hub, enum call_end end, int32_t status,
                  struct str payload);
 };
@@ -66,10 +75,13 @@ struct method_answer {
     uint32_t number; /* who answers */
     uint64_t call;
     int32_t status;
-    struct str payload; /* as sent, in task.mem */
+    struct str payload; /* JSON text in task.mem; "null" when empty */
+    bool bad;           /* what the device sent is not JSON, or over METHOD_PAYLOAD_MAX */
 };
 void method_answer_init(struct method_answer *task);
 
 /* For attach.c: a device became able to take calls. */
 void methods_device_ready(struct hub *hub, uint32_t number);
 void methods_device_deleted(struct hub *hub, uint32_t number);
+/* The hub stops: operators who still wait are told so. */
+void methods_stop(struct hub *hub);

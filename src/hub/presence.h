@@ -1,9 +1,9 @@
 /* presence.h - who is connected, by identity number: written by the hub thread, read by everyone.
  *
- * A table of pages of STORE_PRESENCE_PAGE entries that are made once and never move, so that a reader
- * takes atomic copies without a lock and queries never lie about presence. Pages that changed are
- * flushed to the store each minute; a start sets all to Disconnected.
- * Source: design, chapter Presence; spec/device-auth.md 7.1. */
+ * A table of pages of STORE_PRESENCE_PAGE entries that are made once and never move, so that a
+ * reader takes atomic copies without a lock and queries never lie about presence. Pages that
+ * changed are flushed to the store each minute; a start sets all to Disconnected. Source: design,
+ * chapter Presence; spec/device-auth.md 7.1. */
 #pragma once
 #include "store/store.h"
 

@@ -9,8 +9,8 @@
 
 enum {
     READERS_DEFAULT = 2,
-    READERS_QUEUE_MAX = 1024,     /* works admitted and not yet answered */
-    READERS_SNAPSHOT_MS = 100,    /* give a snapshot back after this long, resume by number */
+    READERS_QUEUE_MAX = 1024,  /* works admitted and not yet answered */
+    READERS_SNAPSHOT_MS = 100, /* give a snapshot back after this long, resume by number */
 };
 
 struct read_context { /* what a work may use while it runs */
@@ -23,6 +23,7 @@ struct read_work {
     struct mail mail;
     void (*run)(struct read_work *work, struct read_context *context);
     void (*reply)(struct read_work *work); /* on the reader's thread, right after run */
+    bool admitted;                         /* came through the gate */
     enum err result;
     struct why why;
     struct arena mem;
@@ -30,10 +31,10 @@ struct read_work {
 struct readers;
 struct readers_config {
     struct hub *hub;
-    unsigned count;                 /* 0: READERS_DEFAULT. */
-    bool inline_only;               /* no threads: readers_post runs the work at once (simulation) */
+    unsigned count;   /* 0: READERS_DEFAULT. */
+    bool inline_only; /* no threads: readers_post runs the work at once (simulation) */
 };
 enum err readers_create(const struct readers_config *config, struct readers **out, struct why *why);
 void readers_destroy(struct readers *readers); /* waits for what runs; accepts NULL */
 bool readers_submit(struct readers *readers, struct read_work *work); /* false: full, answer 503 */
-void readers_post(struct readers *readers, struct read_work *work);   /* always taken: the engine's */
+void readers_post(struct readers *readers, struct read_work *work); /* always taken: the engine's */

@@ -10,8 +10,8 @@ enum { REGISTRY_DEVICES_MAX = 100000000 };
 struct registry_put {
     struct hub_task task;
     struct str device_id;
-    yyjson_val *body;     /* in task.mem */
-    struct str if_match;  /* STR_NONE when absent */
+    yyjson_val *body;              /* in task.mem */
+    struct str if_match;           /* STR_NONE when absent */
     const struct identity *result; /* in task.mem */
 };
 void registry_put_init(struct registry_put *task);

@@ -5,9 +5,9 @@
  *                                     call      in order  call      state
  *
  * A turn takes a batch of tasks through four steps. *Load*: every task names what it needs; one
- * store call fetches it all. *Decide*: in order, each task reads and changes the working set; a later
- * task sees what an earlier one decided; a refused task changes nothing. *Commit*: one store call
- * writes what changed. *Act*: answers, notifications, calls, timers, live state.
+ * store call fetches it all. *Decide*: in order, each task reads and changes the working set; a
+ * later task sees what an earlier one decided; a refused task changes nothing. *Commit*: one store
+ * call writes what changed. *Act*: answers, notifications, calls, timers, live state.
  *
  * Rules for ops: `decide` never touches live state (attachments, running jobs); `act` never touches
  * the working set. A task that is refused, or whose commit failed, is replied with its error and
@@ -28,8 +28,8 @@ enum task_next {
 };
 
 struct hub_task_ops {
-    const char *name; /* for logs and metrics */
-    void (*load)(struct hub_task *task, struct hub_turn *turn);   /* NULL: needs nothing */
+    const char *name;                                           /* for logs and metrics */
+    void (*load)(struct hub_task *task, struct hub_turn *turn); /* NULL: needs nothing */
     /* NULL: nothing to decide. An error refuses the task; nothing may have been changed then. */
     enum err (*decide)(struct hub_task *task, struct hub_turn *turn, struct why *why);
     enum task_next (*act)(struct hub_task *task, struct hub *hub); /* NULL: reply */
@@ -38,9 +38,12 @@ struct hub_task_ops {
 struct hub_task {
     struct mail mail; /* its way in; free for the owner's way back inside `reply` */
     const struct hub_task_ops *ops;
-    /* Called on the hub thread with the outcome in result and why; passes ownership back. Must not
-     * block: it posts the task to where it came from, or frees it. */
+    /* Called with the outcome in result and why; passes ownership back. Must not block: it posts
+     * the task to where it came from, or frees it. Usually on the hub thread; for telemetry on a
+     * thread of the event log. */
     void (*reply)(struct hub_task *task);
+    struct hub *hub; /* set when it is taken in */
+    bool admitted;   /* came through the gate, leaves it with the reply */
     enum err result;
     struct why why;
     struct arena mem; /* inputs and results; whoever made the task ends it */
@@ -49,8 +52,8 @@ struct hub_task {
 /* ---- the working set of a turn ---- */
 struct hub_turn {
     struct hub *hub;
-    struct arena mem;    /* gone after act */
-    int64_t now_ticks;   /* hub clock, the same for the whole turn */
+    struct arena mem;  /* gone after act */
+    int64_t now_ticks; /* hub clock, the same for the whole turn */
     struct turn_set *set;
 };
 
@@ -82,6 +85,7 @@ void turn_put_chunk(struct hub_turn *turn, struct job_chunk chunk);
 void turn_put_entry(struct hub_turn *turn, struct job_entry entry);
 void turn_put_outcome(struct hub_turn *turn, struct job_outcome outcome);
 void turn_put_page(struct hub_turn *turn, struct presence_page page);
+void turn_reserve_calls(struct hub_turn *turn); /* one more STORE_CALL_BLOCK */
 
 /* A deep copy of an entity (or of a job) that outlives the turn. */
 struct entity *entity_copy(struct arena *mem, const struct entity *entity);

@@ -9,9 +9,9 @@ struct telemetry {
     struct hub_task task;
     uint32_t number;
     struct str device_id, module_id;
-    struct str properties; /* JSON object of the sender's properties and the hub's stamps, in task.mem */
+    struct str
+        properties; /* JSON object of the sender's properties and the hub's stamps, in task.mem */
     struct str body;
     struct eventlog_append append; /* while under way */
-    struct hub *hub;
 };
 void telemetry_init(struct telemetry *task);

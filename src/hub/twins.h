@@ -32,7 +32,8 @@ struct twin_fetch {
 };
 void twin_fetch_init(struct twin_fetch *task);
 
-/* The device reports. With `has_version` only if that is the present $version (else ERR_CONFLICT). */
+/* The device reports. With `has_version` only if that is the present $version (else ERR_CONFLICT).
+ */
 struct twin_report {
     struct hub_task task;
     uint32_t number;

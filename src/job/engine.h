@@ -5,10 +5,11 @@
  *        method job: intent on record -> call -> outcome on record; offline targets sleep
  *        window end / nothing left -> COMPLETED, what has no record is failed by rule
  *
- * The engine takes part in the hub's turns: it puts tasks of its own into them, and they load, decide
- * and act like any request. Memory holds only what can be rebuilt from the store; after a crash
- * job_engine_create reads all unfinished jobs back, marks calls that were in flight as failed, and goes on.
- * Several running jobs share turns fairly. Source: design, The job engine; spec/jobs.md. */
+ * The engine takes part in the hub's turns: it puts tasks of its own into them, and they load,
+ * decide and act like any request. Memory holds only what can be rebuilt from the store; after a
+ * crash job_engine_create reads all unfinished jobs back, marks calls that were in flight as
+ * failed, and goes on. Several running jobs share turns fairly. Source: design, The job engine;
+ * spec/jobs.md. */
 #pragma once
 #include "hub/readers.h"
 #include "model/job.h"
@@ -26,8 +27,8 @@ struct job_engine;
 struct job_engine_config {
     struct hub *hub;
     struct readers *readers;
-    int64_t history_days;       /* 0: the default */
-    uint32_t active_max;        /* queued and running jobs; 0: no limit. Over it: FAULT_MAX_ACTIVE_JOBS */
+    int64_t history_days; /* 0: the default */
+    uint32_t active_max;  /* queued and running jobs; 0: no limit. Over it: FAULT_MAX_ACTIVE_JOBS */
     uint32_t devices_per_second; /* pace of the whole hub; 0: no limit */
 };
 /* Read unfinished jobs back and become the hub's engine (hub_set_engine). Before hub_start. */
@@ -49,8 +50,9 @@ struct job_create {
 };
 void job_create_init(struct job_create *task);
 
-/* POST .../cancel: works in every unfinished state; open devices become canceled, calls in flight are
- * let go. ERR_NOT_FOUND FAULT_JOB_NOT_FOUND; ERR_CONFLICT FAULT_NOT_ALLOWED_IN_STATE for a final job. */
+/* POST .../cancel: works in every unfinished state; open devices become canceled, calls in flight
+ * are let go. ERR_NOT_FOUND FAULT_JOB_NOT_FOUND; ERR_CONFLICT FAULT_NOT_ALLOWED_IN_STATE for a
+ * final job. */
 struct job_cancel {
     struct hub_task task;
     struct job_engine *engine;

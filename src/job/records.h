@@ -8,7 +8,7 @@
 #include "store/store.h"
 
 struct records_filter {
-    unsigned statuses;       /* bits (1 << record_status); 0 = all */
+    unsigned statuses;            /* bits (1 << record_status); 0 = all */
     const struct str *device_ids; /* only these, NULL = all */
     size_t device_id_count;
 };

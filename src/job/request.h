@@ -9,10 +9,10 @@
  * absent or zero window is JOB_WINDOW_DEFAULT_S.
  * Checks: JSON object (FAULT_FORMAT_ERROR), `type` known (FAULT_GENERIC_BAD_REQUEST, text
  * "BadRequest"), condition present (FAULT_ARGUMENT_NULL), length, condition compiles, body matching
- * the type, patch rules, method rules, etag rule, ids, times, window (FAULT_ARGUMENT_INVALID, the text
- * names member and rule). `FROM devices.modules` is refused clearly until modules exist. */
-enum err job_request_read(yyjson_val *root, struct str path_id, int64_t now_ticks, struct arena *mem,
-                          struct job *out, struct why *why);
+ * the type, patch rules, method rules, etag rule, ids, times, window (FAULT_ARGUMENT_INVALID, the
+ * text names member and rule). `FROM devices.modules` is refused clearly until modules exist. */
+enum err job_request_read(yyjson_val *root, struct str path_id, int64_t now_ticks,
+                          struct arena *mem, struct job *out, struct why *why);
 
 /* The per-device form of api-version 2016-09-30-preview: PUT /jobs/v2/{device}/methods/{job}. The
  * body is a cloudToDeviceMethod object, or a v2 body without queryCondition. Becomes a v2 job whose

@@ -1,0 +1,293 @@
+#include "hub/hub.h"
+#include "base/log.h"
+#include "hub/attach.h"
+#include "model/fault.h"
+#include <assert.h>
+
+/* ---- presence on its way to disk ---- */
+
+enum { FLUSH_PAGES_MAX = 64 }; /* pages per turn */
+
+struct flush {
+    struct hub_task task;
+    uint32_t pages[FLUSH_PAGES_MAX];
+    size_t count;
+};
+
+static enum err flush_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
+{
+    struct flush *flush = (struct flush *)task;
+    struct presence_page page;
+    flush->count = 0;
+    while (flush->count < FLUSH_PAGES_MAX &&
+           presence_take_page(turn->hub->presence, &turn->mem, &page)) {
+        flush->pages[flush->count++] = page.page;
+        turn_put_page(turn, page);
+    }
+    return ERR_OK;
+}
+
+static void flush_reply(struct hub_task *task)
+{
+    struct flush *flush = (struct flush *)task;
+    struct hub *hub = task->hub;
+    for (size_t i = 0; task->result != ERR_OK && i < flush->count; i++)
+        presence_unflushed(hub->presence, flush->pages[i]);
+    bool more = task->result == ERR_OK && flush->count == FLUSH_PAGES_MAX;
+    int64_t pause_ns = more ? 0 : INT64_C(1000000000) * HUB_PRESENCE_FLUSH_S;
+    hub_timer_mono(hub, &hub->flush_timer, hub_mono_ns(hub) + pause_ns);
+    arena_done(&task->mem);
+    free(flush);
+}
+
+static const struct hub_task_ops flush_ops = {.name = "presence.flush", .decide = flush_decide};
+
+static void flush_start(struct hub_timer *timer, struct hub *hub)
+{
+    struct flush *flush = xcalloc(1, sizeof(*flush));
+    flush->task.ops = &flush_ops;
+    flush->task.reply = flush_reply;
+    engine_task(hub, &flush->task);
+}
+
+/* ---- life ---- */
+
+enum { TURN_BLOCK_SIZE = 256 * 1024 }; /* of the arena of a turn */
+
+static bool load_presence(void *arg, const struct presence_page *page)
+{
+    struct hub *hub = arg;
+    if (!presence_load_page(hub->presence, page))
+        log_warn("presence page ignored", LOG_INT("page", page->page));
+    return true;
+}
+
+/* Call numbers are handed out of a block that is reserved on disk first, so that none comes twice.
+ */
+static enum err reserve_first_calls(struct hub *hub, struct why *why)
+{
+    struct store_counters counters = hub->counters;
+    counters.next_call += STORE_CALL_BLOCK;
+    enum err err = store_commit(hub->store, &(struct store_commit){.counters = &counters}, why);
+    if (err != ERR_OK)
+        return err;
+    hub->next_call = hub->counters.next_call;
+    hub->call_limit = counters.next_call;
+    hub->counters = counters;
+    return ERR_OK;
+}
+
+enum err hub_create(const struct hub_config *config, struct hub **out, struct why *why)
+{
+    struct hub *hub = xcalloc(1, sizeof(*hub));
+    hub->config = *config;
+    hub->store = config->store;
+    hub->clock = config->clock;
+    hub->presence = presence_create();
+    hub->next_generation = 1;
+    hub->gate.max = HUB_TASKS_MAX;
+    hub->turn.hub = hub;
+    arena_init(&hub->turn.mem, TURN_BLOCK_SIZE);
+    hub->backlog_last = &hub->backlog;
+    hub->extra_last = &hub->extra;
+    mailbox_init(&hub->inbox, NULL, NULL);
+
+    struct store_reader *reader = store_main(hub->store);
+    enum err err = store_read_counters(reader, &hub->counters, why);
+    if (err == ERR_OK)
+        err = store_read_presence(reader, load_presence, hub, why);
+    if (err == ERR_OK)
+        err = reserve_first_calls(hub, why);
+    if (err != ERR_OK) {
+        hub_destroy(hub);
+        return err;
+    }
+    hub->flush_timer.fire = flush_start;
+    hub_timer_mono(hub, &hub->flush_timer,
+                   hub_mono_ns(hub) + INT64_C(1000000000) * HUB_PRESENCE_FLUSH_S);
+    *out = hub;
+    return ERR_OK;
+}
+
+static void drop_all(struct mail *mails)
+{
+    for (struct mail *mail = mails, *next; mail; mail = next) {
+        next = mail->next;
+        struct hub_task *task = (struct hub_task *)mail;
+        err_fault(ERR_BUSY, FAULT_SERVICE_UNAVAILABLE, &task->why, "the hub is stopping");
+        hub_reply(task, ERR_BUSY);
+    }
+}
+
+void hub_destroy(struct hub *hub)
+{
+    if (!hub)
+        return;
+    drop_all(hub->backlog);
+    drop_all(hub->extra);
+    drop_all(mailbox_take(&hub->inbox));
+    mailbox_done(&hub->inbox);
+    heap_done(&hub->mono_timers);
+    heap_done(&hub->hub_timers);
+    map_done(&hub->attachments);
+    map_done(&hub->calls);
+    map_done(&hub->methods_waiting);
+    presence_destroy(hub->presence);
+    arena_done(&hub->turn.mem);
+    free(hub);
+}
+
+void hub_set_engine(struct hub *hub, struct hub_engine *engine)
+{
+    hub->engine = engine;
+}
+
+/* ---- in and out ---- */
+
+bool hub_submit(struct hub *hub, struct hub_task *task)
+{
+    if (!gate_enter(&hub->gate))
+        return false;
+    task->admitted = true;
+    task->hub = hub;
+    mailbox_post(&hub->inbox, &task->mail);
+    return true;
+}
+
+void hub_post(struct hub *hub, struct hub_task *task)
+{
+    task->admitted = false;
+    task->hub = hub;
+    mailbox_post(&hub->inbox, &task->mail);
+}
+
+void hub_reply(struct hub_task *task, enum err result)
+{
+    if (task->admitted)
+        gate_leave(&task->hub->gate);
+    task->admitted = false;
+    task->result = result;
+    task->reply(task);
+}
+
+void engine_task(struct hub *hub, struct hub_task *task)
+{
+    task->admitted = false;
+    task->hub = hub;
+    task->mail.next = NULL;
+    *hub->extra_last = &task->mail;
+    hub->extra_last = &task->mail.next;
+}
+
+/* ---- time ---- */
+
+int64_t hub_now_ticks(struct hub *hub)
+{
+    return hub->clock->hub_ticks(hub->clock);
+}
+
+int64_t hub_mono_ns(struct hub *hub)
+{
+    return hub->clock->mono_ns(hub->clock);
+}
+
+void hub_timer_mono(struct hub *hub, struct hub_timer *timer, int64_t at_mono_ns)
+{
+    heap_add(&hub->mono_timers, &timer->node, at_mono_ns);
+}
+
+void hub_timer_hub(struct hub *hub, struct hub_timer *timer, int64_t at_hub_ticks)
+{
+    heap_add(&hub->hub_timers, &timer->node, at_hub_ticks);
+}
+
+void hub_timer_stop(struct hub *hub, struct hub_timer *timer)
+{
+    if (!heap_has(&timer->node))
+        return;
+    /* A node knows its place, not its heap. */
+    size_t at = timer->node.index - 1;
+    struct heap *heap = at < hub->mono_timers.count && hub->mono_timers.nodes[at] == &timer->node
+                            ? &hub->mono_timers
+                            : &hub->hub_timers;
+    heap_remove(heap, &timer->node);
+}
+
+/* Fire what is due now; what a timer adds for now or earlier waits for the next turn. */
+static void fire_due(struct hub *hub, struct heap *heap, int64_t now)
+{
+    size_t most = heap->count;
+    for (struct heap_node *node; most-- > 0 && (node = heap_first(heap)) && node->at <= now;) {
+        heap_remove(heap, node);
+        struct hub_timer *timer = (struct hub_timer *)node;
+        timer->fire(timer, hub);
+    }
+}
+
+static int64_t until_due(struct hub *hub)
+{
+    int64_t wait = INT64_MAX;
+    struct heap_node *node = heap_first(&hub->mono_timers);
+    if (node)
+        wait = node->at - hub_mono_ns(hub);
+    node = heap_first(&hub->hub_timers);
+    if (node) {
+        int64_t ticks = node->at - hub_now_ticks(hub);
+        int64_t ns = ticks > INT64_MAX / 100 ? INT64_MAX : ticks * 100;
+        wait = ns < wait ? ns : wait;
+    }
+    return wait < 0 ? 0 : wait;
+}
+
+/* ---- one turn ---- */
+
+static void take_in(struct hub *hub)
+{
+    struct mail *mails = mailbox_take(&hub->inbox);
+    if (!mails)
+        return;
+    *hub->backlog_last = mails;
+    while (*hub->backlog_last)
+        hub->backlog_last = &(*hub->backlog_last)->next;
+}
+
+/* Up to HUB_BATCH_MAX of what came in, then what we ourselves have to do. */
+static struct mail *assemble(struct hub *hub)
+{
+    struct mail *batch = hub->backlog, **last = &batch;
+    size_t count = 0;
+    while (*last && count < HUB_BATCH_MAX) {
+        last = &(*last)->next;
+        count++;
+    }
+    hub->backlog = *last;
+    if (!hub->backlog)
+        hub->backlog_last = &hub->backlog;
+    *last = hub->extra;
+    hub->extra = NULL;
+    hub->extra_last = &hub->extra;
+    atomic_fetch_add(&hub->stats.tasks, count);
+    return batch;
+}
+
+int64_t hub_run(struct hub *hub)
+{
+    fire_due(hub, &hub->mono_timers, hub_mono_ns(hub));
+    fire_due(hub, &hub->hub_timers, hub_now_ticks(hub));
+    take_in(hub);
+    if (hub->engine && store_pressure(hub->store) == STORE_EASY)
+        hub->engine->ops->collect(hub->engine, hub, HUB_BATCH_MAX);
+
+    struct mail *batch = assemble(hub);
+    if (batch) {
+        hub->turn.now_ticks = hub_now_ticks(hub);
+        turn_run(&hub->turn, batch);
+    }
+    if (hub->backlog || hub->extra)
+        return 0;
+    if (hub->engine && hub->engine->ops->busy(hub->engine)) {
+        /* Under pressure the engine rests; look again soon. */
+        return store_pressure(hub->store) == STORE_EASY ? 0 : INT64_C(10000000);
+    }
+    return until_due(hub);
+}

@@ -1,0 +1,118 @@
+#include "hub/readers.h"
+#include "model/fault.h"
+#include <pthread.h>
+
+struct reader_thread {
+    pthread_t id;
+    bool started;
+    struct readers *readers;
+    struct read_context context;
+};
+
+struct readers {
+    struct readers_config config;
+    struct mailbox works;
+    struct gate gate;
+    atomic_bool stopping;
+    struct reader_thread *threads;
+    unsigned count;
+};
+
+static void run(struct readers *readers, struct read_work *work, struct read_context *context)
+{
+    work->run(work, context);
+    bool admitted = work->admitted;
+    work->reply(work);
+    if (admitted)
+        gate_leave(&readers->gate);
+}
+
+static void *reader_main(void *arg)
+{
+    struct reader_thread *thread = arg;
+    struct readers *readers = thread->readers;
+    pthread_setname_np(pthread_self(), "reader");
+    for (;;) {
+        struct mail *mail = mailbox_wait_one(&readers->works, -1);
+        if (mail)
+            run(readers, (struct read_work *)mail, &thread->context);
+        else if (atomic_load(&readers->stopping))
+            return NULL;
+    }
+}
+
+static enum err open_context(struct readers *readers, struct read_context *context, struct why *why)
+{
+    struct hub *hub = readers->config.hub;
+    context->presence = hub->presence;
+    context->clock = hub->clock;
+    context->scratch = query_scratch_create();
+    return store_reader_open(hub->store, &context->store, why);
+}
+
+enum err readers_create(const struct readers_config *config, struct readers **out, struct why *why)
+{
+    struct readers *readers = xcalloc(1, sizeof(*readers));
+    readers->config = *config;
+    readers->count = config->inline_only ? 1 : config->count ? config->count : READERS_DEFAULT;
+    readers->gate.max = READERS_QUEUE_MAX;
+    readers->threads = xcalloc(readers->count, sizeof(*readers->threads));
+    mailbox_init(&readers->works, NULL, NULL);
+    for (unsigned i = 0; i < readers->count; i++) {
+        struct reader_thread *thread = &readers->threads[i];
+        thread->readers = readers;
+        enum err err = open_context(readers, &thread->context, why);
+        if (err == ERR_OK && !config->inline_only) {
+            thread->started = pthread_create(&thread->id, NULL, reader_main, thread) == 0;
+            if (!thread->started)
+                err = err_fail(ERR_OUTSIDE, why, "a reader thread cannot be started");
+        }
+        if (err != ERR_OK) {
+            readers_destroy(readers);
+            return err;
+        }
+    }
+    *out = readers;
+    return ERR_OK;
+}
+
+void readers_destroy(struct readers *readers)
+{
+    if (!readers)
+        return;
+    atomic_store(&readers->stopping, true);
+    for (unsigned i = 0; i < readers->count; i++)
+        if (readers->threads[i].started)
+            mailbox_interrupt(&readers->works);
+    for (unsigned i = 0; i < readers->count; i++) {
+        struct reader_thread *thread = &readers->threads[i];
+        if (thread->started)
+            pthread_join(thread->id, NULL);
+        store_reader_close(thread->context.store);
+        query_scratch_destroy(thread->context.scratch);
+    }
+    mailbox_done(&readers->works);
+    free(readers->threads);
+    free(readers);
+}
+
+bool readers_submit(struct readers *readers, struct read_work *work)
+{
+    if (!gate_enter(&readers->gate))
+        return false;
+    work->admitted = true;
+    if (readers->config.inline_only)
+        run(readers, work, &readers->threads[0].context);
+    else
+        mailbox_post(&readers->works, &work->mail);
+    return true;
+}
+
+void readers_post(struct readers *readers, struct read_work *work)
+{
+    work->admitted = false;
+    if (readers->config.inline_only)
+        run(readers, work, &readers->threads[0].context);
+    else
+        mailbox_post(&readers->works, &work->mail);
+}

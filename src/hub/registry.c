@@ -1,0 +1,117 @@
+#include "hub/registry.h"
+#include "base/log.h"
+#include "hub/attach.h"
+#include "hub/methods.h"
+#include "model/fault.h"
+
+/* ---- put ---- */
+
+static void put_load(struct hub_task *task, struct hub_turn *turn)
+{
+    turn_want(turn, ((struct registry_put *)task)->device_id, STR(""), PART_IDENTITY);
+}
+
+static enum err check_etag(struct hub_turn *turn, const struct entity *entity, struct str if_match,
+                           struct why *why)
+{
+    if (etag_matches(if_match, identity_etag(&entity->id, &turn->mem)))
+        return ERR_OK;
+    return err_fault(ERR_CONFLICT, FAULT_PRECONDITION_FAILED, why,
+                     "Precondition failed: Device version did not match, existingVersion:%lld "
+                     "newVersion:%.*s",
+                     (long long)entity->id.etag, STR_ARG(str_take(if_match, 64)));
+}
+
+static enum err put_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
+{
+    struct registry_put *put = (struct registry_put *)task;
+    struct entity *old = turn_device(turn, put->device_id, STR(""));
+    bool replace = etag_is_given(put->if_match);
+    if (old && !replace)
+        return err_fault(ERR_CONFLICT, FAULT_DEVICE_ALREADY_EXISTS, why,
+                         "A device with ID '%.*s' is already registered.", STR_ARG(put->device_id));
+    if (!old && replace)
+        return err_fault(ERR_NOT_FOUND, FAULT_DEVICE_NOT_FOUND, why, "Device %.*s not registered",
+                         STR_ARG(put->device_id));
+    if (old && check_etag(turn, old, put->if_match, why) != ERR_OK)
+        return ERR_CONFLICT;
+    const struct store_counters *counters = &turn->hub->counters;
+    if (!old && counters->devices_enabled + counters->devices_disabled >= REGISTRY_DEVICES_MAX)
+        return err_fault(ERR_LIMIT, FAULT_QUOTA_EXCEEDED, why, "the hub holds %d devices at most",
+                         REGISTRY_DEVICES_MAX);
+
+    struct identity next;
+    enum err err = identity_read(&(struct identity_put){.device_id = put->device_id,
+                                                        .body = put->body,
+                                                        .old = old ? &old->id : NULL,
+                                                        .now_ticks = turn->now_ticks,
+                                                        .random = turn->hub->config.random},
+                                 &turn->mem, &next, why);
+    if (err != ERR_OK)
+        return err;
+    if (old) {
+        next.number = old->id.number;
+        old->id = next;
+        turn_changed(turn, old, PART_IDENTITY);
+    } else {
+        old = turn_create(turn, &next);
+    }
+    put->result = &entity_copy(&task->mem, old)->id;
+    return ERR_OK;
+}
+
+static enum task_next put_act(struct hub_task *task, struct hub *hub)
+{
+    const struct identity *identity = ((struct registry_put *)task)->result;
+    if (identity->status == IDENTITY_DISABLED)
+        attach_close(hub, identity->number, CLOSE_DISABLED);
+    return TASK_REPLY;
+}
+
+static const struct hub_task_ops put_ops = {
+    .name = "registry.put", .load = put_load, .decide = put_decide, .act = put_act};
+
+void registry_put_init(struct registry_put *task)
+{
+    task->task.ops = &put_ops;
+}
+
+/* ---- delete ---- */
+
+static void delete_load(struct hub_task *task, struct hub_turn *turn)
+{
+    turn_want(turn, ((struct registry_delete *)task)->device_id, STR(""), PART_IDENTITY);
+}
+
+static enum err delete_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
+{
+    struct registry_delete *gone = (struct registry_delete *)task;
+    struct entity *entity = turn_device(turn, gone->device_id, STR(""));
+    if (!entity)
+        return err_fault(ERR_NOT_FOUND, FAULT_DEVICE_NOT_FOUND, why, "Device %.*s not registered",
+                         STR_ARG(gone->device_id));
+    if (check_etag(turn, entity, gone->if_match, why) != ERR_OK)
+        return ERR_CONFLICT;
+    gone->number = entity->id.number;
+    turn_delete(turn, entity);
+    return ERR_OK;
+}
+
+static enum task_next delete_act(struct hub_task *task, struct hub *hub)
+{
+    uint32_t number = ((struct registry_delete *)task)->number;
+    attach_close(hub, number, CLOSE_DELETED);
+    presence_forget(hub->presence, number);
+    methods_device_deleted(hub, number);
+    if (hub->engine)
+        hub->engine->ops->device_deleted(hub->engine, hub, number);
+    return TASK_REPLY;
+}
+
+static const struct hub_task_ops delete_ops = {
+    .name = "registry.delete", .load = delete_load, .decide = delete_decide, .act = delete_act};
+
+void registry_delete_init(struct registry_delete *task)
+{
+    task->task.ops = &delete_ops;
+}

@@ -1,0 +1,54 @@
+#include "hub/hub.h"
+#include "hub/methods.h"
+#include "model/fault.h"
+#include <pthread.h>
+
+struct hub_thread {
+    pthread_t id;
+};
+
+static void *hub_main(void *arg)
+{
+    struct hub *hub = arg;
+    pthread_setname_np(pthread_self(), "hub");
+    while (!atomic_load(&hub->stopping)) {
+        int64_t wait_ns = hub_run(hub);
+        if (wait_ns == 0)
+            continue;
+        struct mail *mails = mailbox_wait(&hub->inbox, wait_ns == INT64_MAX ? -1 : wait_ns);
+        *hub->backlog_last = mails;
+        while (*hub->backlog_last)
+            hub->backlog_last = &(*hub->backlog_last)->next;
+    }
+    /* What came in before the end is answered; presence goes to disk. */
+    attach_close_all(hub, CLOSE_STOPPING);
+    methods_stop(hub);
+    hub->engine = NULL;
+    hub_timer_mono(hub, &hub->flush_timer, hub_mono_ns(hub));
+    do
+        hub_run(hub);
+    while (hub->backlog || hub->extra);
+    return NULL;
+}
+
+enum err hub_start(struct hub *hub, struct why *why)
+{
+    hub->thread = xcalloc(1, sizeof(*hub->thread));
+    if (pthread_create(&hub->thread->id, NULL, hub_main, hub) != 0) {
+        free(hub->thread);
+        hub->thread = NULL;
+        return err_fail(ERR_OUTSIDE, why, "the hub thread cannot be started");
+    }
+    return ERR_OK;
+}
+
+void hub_stop(struct hub *hub)
+{
+    if (!hub->thread)
+        return;
+    atomic_store(&hub->stopping, true);
+    mailbox_interrupt(&hub->inbox);
+    pthread_join(hub->thread->id, NULL);
+    free(hub->thread);
+    hub->thread = NULL;
+}

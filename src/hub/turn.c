@@ -1,0 +1,514 @@
+#include "base/log.h"
+#include "hub/hub.h"
+#include "model/fault.h"
+#include <assert.h>
+
+/* ---- lists that grow in the turn's arena ---- */
+
+struct list {
+    void *items;
+    size_t count, cap;
+};
+
+static void *list_add(struct arena *mem, struct list *list, size_t item_size)
+{
+    if (list->count == list->cap) {
+        size_t cap = list->cap ? list->cap * 2 : 16;
+        void *items = arena_zalloc(mem, cap, item_size);
+        if (list->count > 0)
+            memcpy(items, list->items, list->count * item_size);
+        list->items = items;
+        list->cap = cap;
+    }
+    return (char *)list->items + item_size * list->count++;
+}
+#define LIST_ADD(turn, list, type)                                                                 \
+    ((type *)list_add(&(turn)->mem, &(turn)->set->list, sizeof(type)))
+#define LIST_AT(set, list, type, i) (&((type *)(set)->list.items)[i])
+
+struct turn_entity { /* an identity in the working set, and what it was when it was loaded */
+    struct entity entity;
+    bool existed, was_enabled;
+    bool changed; /* stands in the list of changes */
+};
+
+struct turn_job {
+    struct job job;
+    struct str id; /* wanted by id, or by number */
+    uint32_t number;
+    bool exists, changed;
+};
+
+struct turn_set {
+    struct list wants;   /* struct store_want */
+    struct strmap names; /* "device/module" -> struct turn_name */
+    struct map numbers;  /* number -> struct turn_entity */
+    struct map wanted;   /* number -> index of its want + 1 */
+    struct list changes; /* struct turn_entity * */
+    struct list jobs;    /* struct turn_job * */
+    struct list slices, cursors, chunks, entries, outcomes, pages;
+    struct store_counters counters;
+    bool counters_changed;
+    size_t change_count; /* grows with every change, so that a task's share can be told */
+};
+
+struct turn_name { /* what a name stands for */
+    size_t want;   /* index + 1; 0 = made in this turn */
+    struct turn_entity *entity;
+};
+
+static struct str name_key(struct arena *mem, struct str device_id, struct str module_id)
+{
+    return str_format(mem, "%.*s/%.*s", STR_ARG(device_id), STR_ARG(module_id));
+}
+
+/* ---- load ---- */
+
+void turn_want(struct hub_turn *turn, struct str device_id, struct str module_id, unsigned parts)
+{
+    struct turn_set *set = turn->set;
+    struct str key = name_key(&turn->mem, device_id, module_id);
+    struct turn_name *name = strmap_get(&set->names, key);
+    if (!name) {
+        *LIST_ADD(turn, wants, struct store_want) =
+            (struct store_want){.device_id = str_copy(&turn->mem, device_id),
+                                .module_id = str_copy(&turn->mem, module_id)};
+        name = arena_new(&turn->mem, struct turn_name);
+        name->want = set->wants.count;
+        strmap_put(&set->names, key, name);
+    }
+    LIST_AT(set, wants, struct store_want, name->want - 1)->parts |= parts | PART_IDENTITY;
+}
+
+void turn_want_number(struct hub_turn *turn, uint32_t number, unsigned parts)
+{
+    struct turn_set *set = turn->set;
+    size_t at = (size_t)(uintptr_t)map_get(&set->wanted, number);
+    if (!at) {
+        *LIST_ADD(turn, wants, struct store_want) = (struct store_want){.number = number};
+        at = set->wants.count;
+        map_put(&set->wanted, number, (void *)(uintptr_t)at); /* NOLINT: an index, not a pointer */
+    }
+    LIST_AT(set, wants, struct store_want, at - 1)->parts |= parts | PART_IDENTITY;
+}
+
+static struct turn_job *find_turn_job(struct hub_turn *turn, struct str id, uint32_t number)
+{
+    for (size_t i = 0; i < turn->set->jobs.count; i++) {
+        struct turn_job *job = *LIST_AT(turn->set, jobs, struct turn_job *, i);
+        struct str known = job->exists ? job->job.id : job->id;
+        if (id.ptr ? str_eq(known, id) : number == (job->exists ? job->job.number : job->number))
+            return job;
+    }
+    return NULL;
+}
+
+static void want_job(struct hub_turn *turn, struct str id, uint32_t number)
+{
+    if (find_turn_job(turn, id, number))
+        return;
+    struct turn_job *job = arena_new(&turn->mem, struct turn_job);
+    job->id = id.ptr ? str_copy(&turn->mem, id) : STR_NONE;
+    job->number = number;
+    *LIST_ADD(turn, jobs, struct turn_job *) = job;
+}
+
+void turn_want_job(struct hub_turn *turn, struct str id)
+{
+    want_job(turn, id, 0);
+}
+
+void turn_want_job_number(struct hub_turn *turn, uint32_t number)
+{
+    want_job(turn, STR_NONE, number);
+}
+
+static struct turn_entity *keep(struct hub_turn *turn, const struct entity *entity, bool existed)
+{
+    struct turn_entity *kept = arena_new(&turn->mem, struct turn_entity);
+    kept->entity = *entity;
+    kept->existed = existed;
+    kept->was_enabled = entity->id.status == IDENTITY_ENABLED;
+    map_put(&turn->set->numbers, entity->id.number, kept);
+    return kept;
+}
+
+/* The same identity may be wanted by name and by number, with different parts: load it once more
+ * with all of them. Rare, since devices speak by number and operators by name. */
+static enum err unite(struct hub_turn *turn, struct turn_entity *kept, unsigned parts,
+                      struct why *why)
+{
+    if ((kept->entity.loaded & parts) == parts)
+        return ERR_OK;
+    struct store_want want = {.number = kept->entity.id.number,
+                              .parts = kept->entity.loaded | parts};
+    enum err err = store_find(store_main(turn->hub->store), &want, 1, &turn->mem, why);
+    if (err == ERR_OK && want.found)
+        kept->entity = *want.found;
+    return err;
+}
+
+static enum err load_entities(struct hub_turn *turn, struct why *why)
+{
+    struct turn_set *set = turn->set;
+    struct store_want *wants = set->wants.items;
+    if (set->wants.count == 0)
+        return ERR_OK;
+    enum err err =
+        store_find(store_main(turn->hub->store), wants, set->wants.count, &turn->mem, why);
+    for (size_t i = 0; err == ERR_OK && i < set->wants.count; i++) {
+        if (!wants[i].found)
+            continue;
+        struct turn_entity *kept = map_get(&set->numbers, wants[i].found->id.number);
+        if (kept)
+            err = unite(turn, kept, wants[i].parts, why);
+        else
+            kept = keep(turn, wants[i].found, true);
+        if (wants[i].device_id.ptr) {
+            struct str key = name_key(&turn->mem, wants[i].device_id, wants[i].module_id);
+            ((struct turn_name *)strmap_get(&set->names, key))->entity = kept;
+        }
+    }
+    return err;
+}
+
+static enum err load_jobs(struct hub_turn *turn, struct why *why)
+{
+    for (size_t i = 0; i < turn->set->jobs.count; i++) {
+        struct turn_job *want = *LIST_AT(turn->set, jobs, struct turn_job *, i);
+        struct job *found = NULL;
+        enum err err = store_find_job(store_main(turn->hub->store), want->id, want->number,
+                                      &turn->mem, &found, why);
+        if (err != ERR_OK)
+            return err;
+        if (!found)
+            continue;
+        /* One wanted by id and by number: the first holds it, the second stands for nothing. */
+        if (find_turn_job(turn, STR_NONE, found->number) != NULL &&
+            find_turn_job(turn, STR_NONE, found->number) != want &&
+            find_turn_job(turn, STR_NONE, found->number)->exists)
+            continue;
+        want->job = *found;
+        want->exists = true;
+    }
+    return ERR_OK;
+}
+
+/* ---- decide ---- */
+
+struct entity *turn_device(struct hub_turn *turn, struct str device_id, struct str module_id)
+{
+    struct turn_name *name =
+        strmap_get(&turn->set->names, name_key(&turn->mem, device_id, module_id));
+    return name && name->entity && !name->entity->entity.deleted ? &name->entity->entity : NULL;
+}
+
+struct entity *turn_number(struct hub_turn *turn, uint32_t number)
+{
+    struct turn_entity *kept = map_get(&turn->set->numbers, number);
+    return kept && !kept->entity.deleted ? &kept->entity : NULL;
+}
+
+void turn_changed(struct hub_turn *turn, struct entity *entity, unsigned parts)
+{
+    struct turn_entity *kept = (struct turn_entity *)entity; /* its first member */
+    entity->dirty |= parts;
+    turn->set->change_count++;
+    if (!kept->changed)
+        *LIST_ADD(turn, changes, struct turn_entity *) = kept;
+    kept->changed = true;
+}
+
+struct entity *turn_create(struct hub_turn *turn, const struct identity *identity)
+{
+    struct turn_set *set = turn->set;
+    struct entity made = {
+        .id = *identity, .created = true, .loaded = PART_IDENTITY | PART_TWIN | PART_SESSION};
+    made.id.number = set->counters.next_number++;
+    set->counters_changed = true;
+    made.tags = twin_section_fresh(TWIN_TAGS, identity->created_ticks);
+    made.desired = twin_section_fresh(TWIN_DESIRED, identity->created_ticks);
+    made.reported = twin_section_fresh(TWIN_REPORTED, identity->created_ticks);
+    struct turn_entity *kept = keep(turn, &made, false);
+
+    struct str key = name_key(&turn->mem, identity->device_id, identity->module_id);
+    struct turn_name *name = strmap_get(&set->names, key);
+    if (!name) {
+        name = arena_new(&turn->mem, struct turn_name);
+        strmap_put(&set->names, key, name);
+    }
+    name->entity = kept;
+    turn_changed(turn, &kept->entity, PART_IDENTITY);
+    return &kept->entity;
+}
+
+void turn_delete(struct hub_turn *turn, struct entity *entity)
+{
+    entity->deleted = true;
+    turn_changed(turn, entity, PART_IDENTITY);
+}
+
+int64_t turn_next_version(const struct entity *entity)
+{
+    return twin_version(&entity->tags, &entity->desired) + 1;
+}
+
+struct job *turn_job(struct hub_turn *turn, struct str id)
+{
+    struct turn_job *job = find_turn_job(turn, id, 0);
+    return job && job->exists ? &job->job : NULL;
+}
+
+struct job *turn_job_number(struct hub_turn *turn, uint32_t number)
+{
+    struct turn_job *job = find_turn_job(turn, STR_NONE, number);
+    return job && job->exists ? &job->job : NULL;
+}
+
+struct job *turn_job_create(struct hub_turn *turn, const struct job *job)
+{
+    struct turn_job *made = find_turn_job(turn, job->id, 0);
+    assert(made != NULL);
+    assert(!made->exists);
+    made->job = *job;
+    made->job.number = turn->set->counters.next_job++;
+    turn->set->counters_changed = true;
+    made->exists = true;
+    turn_job_changed(turn, &made->job);
+    return &made->job;
+}
+
+void turn_job_changed(struct hub_turn *turn, struct job *job)
+{
+    ((struct turn_job *)job)->changed = true; /* its first member */
+    turn->set->change_count++;
+}
+
+#define TURN_PUT(name, type, list)                                                                 \
+    void name(struct hub_turn *turn, type row)                                                     \
+    {                                                                                              \
+        *LIST_ADD(turn, list, type) = row;                                                         \
+        turn->set->change_count++;                                                                 \
+    }
+TURN_PUT(turn_put_slice, struct job_slice, slices)
+TURN_PUT(turn_put_cursor, struct job_cursor, cursors)
+TURN_PUT(turn_put_chunk, struct job_chunk, chunks)
+TURN_PUT(turn_put_entry, struct job_entry, entries)
+TURN_PUT(turn_put_outcome, struct job_outcome, outcomes)
+TURN_PUT(turn_put_page, struct presence_page, pages)
+
+void turn_reserve_calls(struct hub_turn *turn)
+{
+    turn->set->counters.next_call += STORE_CALL_BLOCK;
+    turn->set->counters_changed = true;
+    turn->set->change_count++;
+}
+
+/* ---- commit ---- */
+
+static void count_devices(struct store_counters *counters, const struct turn_entity *kept)
+{
+    const struct entity *entity = &kept->entity;
+    if (entity->id.module_id.len > 0) {
+        counters->modules += (uint32_t)!entity->deleted - (uint32_t)kept->existed;
+        return;
+    }
+    if (kept->existed)
+        --*(kept->was_enabled ? &counters->devices_enabled : &counters->devices_disabled);
+    if (!entity->deleted)
+        ++*(entity->id.status == IDENTITY_ENABLED ? &counters->devices_enabled
+                                                  : &counters->devices_disabled);
+}
+
+static enum err commit(struct hub_turn *turn, struct why *why)
+{
+    struct turn_set *set = turn->set;
+    if (set->change_count == 0)
+        return ERR_OK;
+
+    /* Deletions come first, so that a name that is made again in the same turn is free. */
+    struct entity **entities = arena_array(&turn->mem, struct entity *, set->changes.count + 1);
+    size_t entity_count = 0;
+    for (int deleted = 1; deleted >= 0; deleted--) {
+        for (size_t i = 0; i < set->changes.count; i++) {
+            struct turn_entity *kept = *LIST_AT(set, changes, struct turn_entity *, i);
+            if (kept->entity.deleted != (bool)deleted || (kept->entity.deleted && !kept->existed))
+                continue;
+            entities[entity_count++] = &kept->entity;
+            if (kept->entity.dirty & PART_IDENTITY) {
+                count_devices(&set->counters, kept);
+                set->counters_changed = true;
+            }
+        }
+    }
+    const struct job **jobs = arena_array(&turn->mem, const struct job *, set->jobs.count + 1);
+    size_t job_count = 0;
+    for (size_t i = 0; i < set->jobs.count; i++) {
+        struct turn_job *job = *LIST_AT(set, jobs, struct turn_job *, i);
+        if (job->changed)
+            jobs[job_count++] = &job->job;
+    }
+    struct store_commit changes = {
+        .entities = entities,
+        .entity_count = entity_count,
+        .counters = set->counters_changed ? &set->counters : NULL,
+        .jobs = jobs,
+        .job_count = job_count,
+        .slices = set->slices.items,
+        .slice_count = set->slices.count,
+        .cursors = set->cursors.items,
+        .cursor_count = set->cursors.count,
+        .chunks = set->chunks.items,
+        .chunk_count = set->chunks.count,
+        .entries = set->entries.items,
+        .entry_count = set->entries.count,
+        .outcomes = set->outcomes.items,
+        .outcome_count = set->outcomes.count,
+        .pages = set->pages.items,
+        .page_count = set->pages.count,
+    };
+    enum err err = store_commit(turn->hub->store, &changes, why);
+    if (err == ERR_OK)
+        turn->hub->counters = set->counters;
+    return err;
+}
+
+/* ---- the four steps ---- */
+
+static void refuse(struct hub *hub, struct hub_task *task, enum err err, const struct why *why)
+{
+    task->why = *why;
+    atomic_fetch_add(&hub->stats.tasks_refused, 1);
+    hub_reply(task, err);
+}
+
+static void act(struct hub *hub, struct hub_task *task)
+{
+    enum task_next next = task->ops->act ? task->ops->act(task, hub) : TASK_REPLY;
+    if (next == TASK_REPLY)
+        hub_reply(task, ERR_OK);
+}
+
+static struct hub_task *task_of(struct mail *mail)
+{
+    return (struct hub_task *)mail; /* its first member */
+}
+
+/* One pass over the batch. When the commit fails, the tasks that wanted to change something are
+ * refused and the others are given back to be decided again: reads go on while the disk is full. */
+static struct mail *pass(struct hub_turn *turn, struct mail *tasks)
+{
+    struct hub *hub = turn->hub;
+    struct turn_set set = {.counters = hub->counters};
+    turn->set = &set;
+    struct why why = {0};
+
+    for (struct mail *mail = tasks; mail; mail = mail->next)
+        if (task_of(mail)->ops->load)
+            task_of(mail)->ops->load(task_of(mail), turn);
+    enum err loaded = load_entities(turn, &why);
+    if (loaded == ERR_OK)
+        loaded = load_jobs(turn, &why);
+
+    size_t count = 0;
+    for (struct mail *mail = tasks; mail; mail = mail->next)
+        count++;
+    bool *changed = arena_array(&turn->mem, bool, count + 1);
+    size_t at = 0;
+    for (struct mail *mail = tasks; mail; mail = mail->next, at++) {
+        struct hub_task *task = task_of(mail);
+        size_t before = set.change_count;
+        task->result = ERR_OK;
+        if (loaded != ERR_OK && (task->ops->load || task->ops->decide)) {
+            task->result = loaded;
+            task->why = why;
+        } else if (task->ops->decide) {
+            task->result = task->ops->decide(task, turn, &task->why);
+        }
+        changed[at] = set.change_count != before;
+        assert(task->result == ERR_OK || !changed[at]); /* a refused task changes nothing */
+    }
+
+    enum err committed = commit(turn, &why);
+    if (committed != ERR_OK) {
+        atomic_fetch_add(&hub->stats.commits_failed, 1);
+        log_error("commit failed", LOG_TEXT_Z("reason", why.text), LOG_INT("tasks", count));
+    }
+    struct mail *again = NULL, **last = &again;
+    at = 0;
+    for (struct mail *mail = tasks, *next; mail; mail = next, at++) {
+        struct hub_task *task = task_of(mail);
+        next = mail->next;
+        if (committed != ERR_OK && changed[at]) {
+            refuse(hub, task, committed, &why);
+        } else if (committed != ERR_OK) {
+            mail->next = NULL;
+            *last = mail;
+            last = &mail->next;
+        } else if (task->result != ERR_OK) {
+            struct why refused = task->why;
+            refuse(hub, task, task->result, &refused);
+        } else {
+            act(hub, task);
+        }
+    }
+    strmap_done(&set.names);
+    map_done(&set.numbers);
+    map_done(&set.wanted);
+    turn->set = NULL;
+    return again;
+}
+
+void turn_run(struct hub_turn *turn, struct mail *tasks)
+{
+    atomic_fetch_add(&turn->hub->stats.turns, 1);
+    while (tasks) {
+        tasks = pass(turn, tasks);
+        arena_reset(&turn->mem);
+    }
+}
+
+/* ---- copies that outlive the turn ---- */
+
+static struct str keep_str(struct arena *mem, struct str s)
+{
+    return s.ptr ? str_copy(mem, s) : STR_NONE;
+}
+
+static void copy_section(struct arena *mem, struct twin_section *section)
+{
+    section->values = keep_str(mem, section->values);
+    section->meta = keep_str(mem, section->meta);
+}
+
+struct entity *entity_copy(struct arena *mem, const struct entity *entity)
+{
+    struct entity *copy = arena_new(mem, struct entity);
+    *copy = *entity;
+    struct str *texts[] = {&copy->id.device_id,
+                           &copy->id.module_id,
+                           &copy->id.status_reason,
+                           &copy->id.primary_key,
+                           &copy->id.secondary_key,
+                           &copy->id.primary_thumbprint,
+                           &copy->id.secondary_thumbprint,
+                           &copy->id.device_scope,
+                           &copy->id.parent_scopes,
+                           &copy->id.model_id};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        *texts[i] = keep_str(mem, *texts[i]);
+    copy_section(mem, &copy->tags);
+    copy_section(mem, &copy->desired);
+    copy_section(mem, &copy->reported);
+    return copy;
+}
+
+struct job *job_copy(struct arena *mem, const struct job *job)
+{
+    struct job *copy = arena_new(mem, struct job);
+    *copy = *job;
+    struct str *texts[] = {&copy->id, &copy->condition, &copy->body, &copy->failure_reason};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        *texts[i] = keep_str(mem, *texts[i]);
+    return copy;
+}

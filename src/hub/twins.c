@@ -1,0 +1,164 @@
+#include "hub/twins.h"
+#include "hub/attach.h"
+#include "model/fault.h"
+#include <inttypes.h>
+
+/* ---- an operator's change ---- */
+
+enum err twin_apply(struct hub_turn *turn, struct entity *entity, const struct twin_update *update,
+                    struct str *notification, struct why *why)
+{
+    struct twin_section tags = entity->tags, desired = entity->desired;
+    struct twin_write write = {.replace = update->replace,
+                               .now_ticks = turn->now_ticks,
+                               .stamp = turn_next_version(entity)};
+    enum err err = ERR_OK;
+    *notification = STR_NONE;
+    if (update->has_tags) {
+        write.patch = update->tags;
+        err = twin_section_write(TWIN_TAGS, &entity->tags, &write, &turn->mem, &tags, why);
+    }
+    if (err == ERR_OK && update->has_desired) {
+        write.patch = update->desired;
+        err = twin_section_write(TWIN_DESIRED, &entity->desired, &write, &turn->mem, &desired, why);
+    }
+    if (err != ERR_OK)
+        return err;
+
+    entity->tags = tags;
+    entity->desired = desired;
+    if (update->has_tags || update->has_desired)
+        turn_changed(turn, entity,
+                     (update->has_tags ? (unsigned)PART_TAGS : 0) |
+                         (update->has_desired ? (unsigned)PART_DESIRED : 0));
+    /* Only who listens costs a rendering. The live state is read, not decided upon. */
+    if (update->has_desired && attached(turn->hub, entity->id.number)) {
+        struct buf text = {0};
+        twin_put_notification(&text, &write, &desired);
+        *notification = str_copy(&turn->mem, buf_str(&text));
+        buf_done(&text);
+    }
+    return ERR_OK;
+}
+
+static void change_load(struct hub_task *task, struct hub_turn *turn)
+{
+    struct twin_change *change = (struct twin_change *)task;
+    turn_want(turn, change->device_id, change->module_id, PART_TWIN);
+}
+
+static enum err change_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
+{
+    struct twin_change *change = (struct twin_change *)task;
+    struct entity *entity = turn_device(turn, change->device_id, change->module_id);
+    if (!entity)
+        return err_fault(ERR_NOT_FOUND, FAULT_DEVICE_NOT_FOUND, why, "Device %.*s not registered",
+                         STR_ARG(change->device_id));
+    struct str etag = twin_etag(twin_version(&entity->tags, &entity->desired), &turn->mem);
+    if (!etag_matches(change->if_match, etag))
+        return err_fault(ERR_CONFLICT, FAULT_PRECONDITION_FAILED, why,
+                         "ETag mismatch for device ID '%.*s'", STR_ARG(change->device_id));
+    struct str notification;
+    enum err err = twin_apply(turn, entity, &change->update, &notification, why);
+    if (err != ERR_OK)
+        return err;
+    change->number = entity->id.number;
+    change->result = entity_copy(&task->mem, entity);
+    change->notification = notification.ptr ? str_copy(&task->mem, notification) : STR_NONE;
+    change->notification_version = entity->desired.version;
+    return ERR_OK;
+}
+
+static enum task_next change_act(struct hub_task *task, struct hub *hub)
+{
+    struct twin_change *change = (struct twin_change *)task;
+    if (change->notification.ptr)
+        attach_notify(hub, change->number, change->notification_version, change->notification);
+    return TASK_REPLY;
+}
+
+static const struct hub_task_ops change_ops = {
+    .name = "twin.change", .load = change_load, .decide = change_decide, .act = change_act};
+
+void twin_change_init(struct twin_change *task)
+{
+    task->task.ops = &change_ops;
+}
+
+/* ---- the device reads ---- */
+
+static void fetch_load(struct hub_task *task, struct hub_turn *turn)
+{
+    turn_want_number(turn, ((struct twin_fetch *)task)->number, PART_DESIRED | PART_REPORTED);
+}
+
+static enum err fetch_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
+{
+    struct twin_fetch *fetch = (struct twin_fetch *)task;
+    struct entity *entity = turn_number(turn, fetch->number);
+    if (!entity)
+        return err_fault(ERR_NOT_FOUND, FAULT_DEVICE_NOT_FOUND, why, "the device was deleted");
+    struct buf text = {0};
+    twin_put_device_json(&text, &entity->desired, &entity->reported);
+    fetch->result = str_copy(&task->mem, buf_str(&text));
+    buf_done(&text);
+    return ERR_OK;
+}
+
+static enum task_next fetch_act(struct hub_task *task, struct hub *hub)
+{
+    presence_touch(hub->presence, ((struct twin_fetch *)task)->number, hub_now_ticks(hub));
+    return TASK_REPLY;
+}
+
+static const struct hub_task_ops fetch_ops = {
+    .name = "twin.fetch", .load = fetch_load, .decide = fetch_decide, .act = fetch_act};
+
+void twin_fetch_init(struct twin_fetch *task)
+{
+    task->task.ops = &fetch_ops;
+}
+
+/* ---- the device reports ---- */
+
+static void report_load(struct hub_task *task, struct hub_turn *turn)
+{
+    turn_want_number(turn, ((struct twin_report *)task)->number, PART_REPORTED);
+}
+
+static enum err report_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
+{
+    struct twin_report *report = (struct twin_report *)task;
+    struct entity *entity = turn_number(turn, report->number);
+    if (!entity)
+        return err_fault(ERR_NOT_FOUND, FAULT_DEVICE_NOT_FOUND, why, "the device was deleted");
+    if (report->has_version && report->version != entity->reported.version)
+        return err_fault(ERR_CONFLICT, FAULT_PRECONDITION_FAILED, why,
+                         "reported properties are at version %" PRId64 ", not %" PRId64,
+                         entity->reported.version, report->version);
+    struct twin_section next;
+    enum err err = twin_section_write(
+        TWIN_REPORTED, &entity->reported,
+        &(struct twin_write){.patch = report->patch, .now_ticks = turn->now_ticks}, &turn->mem,
+        &next, why);
+    if (err != ERR_OK)
+        return err;
+    entity->reported = next;
+    turn_changed(turn, entity, PART_REPORTED);
+    report->result_version = next.version;
+    return ERR_OK;
+}
+
+static enum task_next report_act(struct hub_task *task, struct hub *hub)
+{
+    presence_touch(hub->presence, ((struct twin_report *)task)->number, hub_now_ticks(hub));
+    return TASK_REPLY;
+}
+
+static const struct hub_task_ops report_ops = {
+    .name = "twin.report", .load = report_load, .decide = report_decide, .act = report_act};
+
+void twin_report_init(struct twin_report *task)
+{
+    task->task.ops = &report_ops;
+}
