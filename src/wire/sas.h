@@ -20,6 +20,8 @@ enum {
     SAS_FIELDS_MAX = 16,
     SAS_SKEW_S = 300, /* clocks of devices run late: an expired token lives on so long */
     SAS_SIG_SIZE = 32,
+    SAS_KEY_MAX = 1024,      /* bytes of a key; longer ones never fit */
+    SAS_RESOURCE_MAX = 1024, /* bytes of a resource to make a token for */
 };
 
 struct sas_token {
