@@ -89,15 +89,14 @@ struct http_reader {
     /* ---- below is the reader's own ---- */
     enum http_reader_state state;
     struct http_limits limits;
-    size_t body_max;             /* of the request at hand */
-    size_t raw;                  /* bytes taken: of the head, then of the body */
-    struct http_work *work;      /* parser and marks, in `mem`; NULL between requests */
-    struct buf text, body_bytes; /* behind the views */
-    char lead;                   /* the CR of an empty line before the request */
-    bool lead_spent;
+    struct http_work *work; /* parser and notes of the request at hand, in `mem`; else NULL */
+    struct buf text;        /* target, names and values, behind the views */
+    struct buf body;
+    bool lead_cr, lead_spent; /* the one empty line that may stand before a request */
 };
 
-/* Begin on a fresh connection. `limits` may be NULL (defaults) and is copied. */
+/* Begin on a fresh connection. `limits` may be NULL (defaults) and is copied. The reader must not
+ * move in memory while a request is at hand. */
 void http_reader_init(struct http_reader *reader, const struct http_limits *limits);
 void http_reader_done(struct http_reader *reader);
 
@@ -155,6 +154,7 @@ struct http_response {
     struct str body;
     bool head_only; /* the request was HEAD: lengths as for GET, no body */
     bool close;     /* "Connection: close" */
+    bool http10;    /* the request was HTTP/1.0: keeping the connection must be said */
 };
 
 /* Append a whole answer. Content-Length is always there (0 on 204, where body and Content-Type are

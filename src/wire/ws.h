@@ -18,7 +18,7 @@ enum {
     WS_FRAME_MAX = 1 << 20, /* payload of one frame from the peer: 1009 */
     WS_PROTOCOLS_MAX = 16,  /* sub-protocols that a client may offer */
     WS_KEY_SIZE = 16,       /* bytes behind Sec-WebSocket-Key */
-    WS_ACCEPT_LEN = 28,     /* characters of Sec-WebSocket-Accept */
+    WS_ANSWERS_MAX = 256,   /* a pong and a close, for what arrived earlier in part */
 };
 
 enum ws_protocol { WS_PROTOCOL_NONE, WS_PROTOCOL_MQTT, WS_PROTOCOL_AMQP };
@@ -66,8 +66,8 @@ enum ws_step {
 
 /* Take the peer's bytes. Payload of binary frames is appended to `payload` as it comes, whatever
  * the frames' borders; answers (pong, close) are appended to `out`. Neither grows by more than
- * bytes.len + 16. After WS_CLOSED nothing more is taken; `why` tells a broken rule from a farewell
- * (its text is empty then). */
+ * bytes.len + WS_ANSWERS_MAX. After WS_CLOSED nothing more is taken; `why` tells a broken rule from
+ * a farewell (its text is empty then). */
 enum ws_step ws_feed(struct ws *ws, struct str bytes, size_t *used, struct buf *payload,
                      struct buf *out, struct why *why);
 
