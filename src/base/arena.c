@@ -47,8 +47,6 @@ static _Noreturn void out_of_memory(void)
 
 static size_t round_up(size_t size)
 {
-    if (size > SIZE_MAX / 2)
-        out_of_memory();
     return (size + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
 }
 
@@ -122,9 +120,16 @@ static struct arena_block *place_large(struct arena *mem, size_t room)
     return block;
 }
 
+static size_t room_for(size_t size)
+{
+    if (size > SIZE_MAX / 4)
+        out_of_memory();
+    return round_up((size ? size : 1) + ARENA_GAP);
+}
+
 void *arena_alloc(struct arena *mem, size_t size)
 {
-    size_t room = round_up((size ? size : 1) + ARENA_GAP);
+    size_t room = room_for(size);
     struct arena_block *block = mem->block;
     if (!block || block->size - block->used < room) {
         size_t next = mem->block_size ? mem->block_size : ARENA_BLOCK_DEFAULT;
@@ -135,6 +140,29 @@ void *arena_alloc(struct arena *mem, size_t size)
     mem->used += size;
     ASAN_UNPOISON_MEMORY_REGION(piece, size);
     return piece;
+}
+
+/* The last large piece may be moved as a whole, since its block holds nothing else. */
+void *arena_resize(struct arena *mem, void *old, size_t old_size, size_t size)
+{
+    if (old && size <= old_size)
+        return old;
+    struct arena_block *own = mem->block ? mem->block->older : NULL;
+    if (!old || !own || own->bytes != old || own->used != room_for(old_size)) {
+        void *copy = arena_alloc(mem, size);
+        if (old_size)
+            memcpy(copy, old, old_size);
+        return copy;
+    }
+    size_t room = room_for(size);
+    ASAN_UNPOISON_MEMORY_REGION(own->bytes, own->size);
+    own = xrealloc(own, sizeof *own + room);
+    own->size = own->used = room;
+    ASAN_POISON_MEMORY_REGION(own->bytes, room);
+    ASAN_UNPOISON_MEMORY_REGION(own->bytes, size);
+    mem->block->older = own;
+    mem->used += size - old_size;
+    return own->bytes;
 }
 
 void *arena_zalloc(struct arena *mem, size_t count, size_t size)

@@ -9,5 +9,8 @@
 #include <string.h>
 #include <wchar.h>
 
+#undef sprintf /* with _FORTIFY_SOURCE clang has macros of these names */
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat stpcpy sprintf vsprintf gets
 #pragma GCC poison strtok atoi atol atoll atof

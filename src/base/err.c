@@ -1,5 +1,5 @@
 #include "base/err.h"
-#include "base/banned.h"
+#include "base/str.h"
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -46,11 +46,11 @@ const char *err_name(enum err kind)
 /* A sentence that was cut short must not end inside a character: it goes into JSON bodies. */
 static void drop_cut_character(char *text, size_t len)
 {
-    size_t start = len;
-    while (start > 0 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
-        start--;
-    if (start > 0 && ((unsigned char)text[start - 1] & 0xC0) == 0xC0)
-        text[start - 1] = '\0';
+    size_t last = len - 1;
+    while (last > 0 && ((unsigned char)text[last] & 0xC0) == 0x80)
+        last--;
+    if (str_utf8_len(str_of(text + last, len - last)) == 0)
+        text[last] = '\0';
 }
 
 static void fill(struct why *why, uint32_t code, const char *format, va_list args)

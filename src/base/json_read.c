@@ -16,21 +16,17 @@ static enum err complain(enum err kind, struct why *why, struct str text, size_t
 
 /* ---- memory: yyjson is given pieces of the caller's arena, which frees them in its time ---- */
 
-static void *arena_malloc(void *mem, size_t size)
+static void *take_piece(void *mem, size_t size)
 {
     return arena_alloc(mem, size);
 }
 
-static void *arena_realloc(void *mem, void *old, size_t old_size, size_t size)
+static void *resize_piece(void *mem, void *old, size_t old_size, size_t size)
 {
-    if (size <= old_size)
-        return old;
-    void *got = arena_alloc(mem, size);
-    memcpy(got, old, old_size);
-    return got;
+    return arena_resize(mem, old, old_size, size);
 }
 
-static void arena_free(void *mem, void *old)
+static void forget_piece(void *mem, void *old)
 {
 }
 
@@ -40,7 +36,7 @@ enum err json_read(struct str text, const struct json_limits *limits, struct are
     enum err err = check_size(text, limits->size_max, why);
     if (err)
         return err;
-    const yyjson_alc alc = {arena_malloc, arena_realloc, arena_free, mem};
+    const yyjson_alc alc = {take_piece, resize_piece, forget_piece, mem};
     yyjson_read_err problem;
     /* Without YYJSON_READ_INSITU yyjson copies the text and only reads what it was given. */
     yyjson_doc *doc =

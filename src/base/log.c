@@ -74,17 +74,20 @@ static void put_character(struct buf *out, struct str c)
 /* Both formats quote alike: the escapes are those of JSON. */
 static void put_quoted(struct buf *out, struct str text)
 {
-    struct str left = str_take(text, LOG_VALUE_MAX);
+    size_t shown = 0;
     buf_put_char(out, '"');
-    while (left.len) {
-        size_t len = str_utf8_len(left);
+    while (shown < text.len) {
+        struct str left = str_skip(text, shown);
+        size_t len = str_utf8_len(left), step = len ? len : 1;
+        if (shown + step > LOG_VALUE_MAX)
+            break;
         if (len)
             put_character(out, str_take(left, len));
         else
             buf_put(out, STR("\\ufffd"));
-        left = str_skip(left, len ? len : 1);
+        shown += step;
     }
-    if (text.len > LOG_VALUE_MAX)
+    if (shown < text.len)
         buf_put(out, STR("..."));
     buf_put_char(out, '"');
 }
