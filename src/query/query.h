@@ -13,8 +13,8 @@
 #include "model/twin.h"
 
 enum {
-    QUERY_TEXT_MAX = 8192,  /* characters of a query or condition */
-    QUERY_DEPTH_MAX = 64,   /* brackets, NOTs and function calls inside each other */
+    QUERY_TEXT_MAX = 8192, /* characters of a query or condition */
+    QUERY_DEPTH_MAX = 64,  /* brackets, NOTs and function calls inside each other */
 };
 
 enum query_form {
@@ -23,9 +23,9 @@ enum query_form {
 };
 enum query_collection { QUERY_DEVICES, QUERY_MODULES, QUERY_JOBS };
 enum query_shape {
-    QUERY_SHAPE_WHOLE,     /* SELECT * : whole documents */
-    QUERY_SHAPE_ROWS,      /* a projection: one row per document */
-    QUERY_SHAPE_GROUPS,    /* aggregates and GROUP BY: rows at the end */
+    QUERY_SHAPE_WHOLE,  /* SELECT * : whole documents */
+    QUERY_SHAPE_ROWS,   /* a projection: one row per document */
+    QUERY_SHAPE_GROUPS, /* aggregates and GROUP BY: rows at the end */
 };
 enum query_verdict { QUERY_FALSE, QUERY_TRUE, QUERY_UNDEFINED };
 
@@ -39,17 +39,18 @@ enum {
 
 struct query; /* immutable after compiling; lives in the arena it was compiled in */
 
-/* ERR_BAD_INPUT (FAULT_ARGUMENT_INVALID) for any text outside the language: `why->text` says what was
- * expected and where ("line 1, column 29: expected a condition, found 'SELECT'"), with a suggestion
- * for a close misspelling of a known name; why->at is the byte offset. Over-long text, over-deep
- * nesting are ERR_BAD_INPUT as well and name the limit. */
+/* ERR_BAD_INPUT (FAULT_ARGUMENT_INVALID) for any text outside the language: `why->text` says what
+ * was expected and where ("line 1, column 29: expected a condition, found 'SELECT'"), with a
+ * suggestion for a close misspelling of a known name; why->at is the byte offset. Over-long text,
+ * over-deep nesting are ERR_BAD_INPUT as well and name the limit. */
 enum err query_compile(struct str text, enum query_form form, struct arena *mem, struct query **out,
                        struct why *why);
 
 enum query_collection query_collection(const struct query *query);
 enum query_shape query_shape(const struct query *query);
-unsigned query_needs_match(const struct query *query);   /* bits that the condition reads */
-unsigned query_needs_project(const struct query *query); /* bits that the answer reads beyond that */
+unsigned query_needs_match(const struct query *query); /* bits that the condition reads */
+unsigned
+query_needs_project(const struct query *query); /* bits that the answer reads beyond that */
 bool query_has_top(const struct query *query, uint64_t *top);
 bool query_matches_all(const struct query *query); /* no condition, or `*` */
 uint64_t query_hash(const struct query *query);    /* binds paging tokens to their query: stable */
@@ -83,16 +84,22 @@ enum query_verdict query_match(const struct query *query, const struct query_doc
 
 /* QUERY_SHAPE_ROWS: append the row of `doc` (a JSON object) to `out`. Call right after query_match
  * on the same doc with the same scratch to reuse what was parsed. */
-void query_project(const struct query *query, const struct query_doc *doc, struct query_scratch *scratch,
-                   struct buf *out);
+void query_project(const struct query *query, const struct query_doc *doc,
+                   struct query_scratch *scratch, struct buf *out);
 
-/* QUERY_SHAPE_GROUPS: feed every matching document, then write the rows one by one. */
+/* QUERY_SHAPE_GROUPS: feed every matching document right after query_match, then write the rows one
+ * by one, in the order in which the groups arose. The query outlives the groups. Without GROUP BY
+ * there is one row, even over no documents. */
 struct query_groups;
-enum { QUERY_GROUPS_MAX = 100000 }; /* distinct groups held in memory */
+enum {
+    QUERY_GROUPS_MAX = 100000,                /* distinct groups held in memory */
+    QUERY_GROUPS_SIZE_MAX = 64 * 1024 * 1024, /* bytes of their values */
+};
 struct query_groups *query_groups_create(const struct query *query);
 void query_groups_destroy(struct query_groups *groups);
-/* ERR_LIMIT when a group over QUERY_GROUPS_MAX would arise. */
+/* ERR_LIMIT when a group over QUERY_GROUPS_MAX or QUERY_GROUPS_SIZE_MAX would arise. */
 enum err query_groups_add(struct query_groups *groups, const struct query_doc *doc,
                           struct query_scratch *scratch, struct why *why);
-size_t query_groups_count(const struct query_groups *groups); /* rows, after all documents were fed */
+size_t
+query_groups_count(const struct query_groups *groups); /* rows, after all documents were fed */
 void query_groups_put(const struct query_groups *groups, size_t index, struct buf *out);

@@ -1,0 +1,558 @@
+#include "query/field.h"
+#include "base/banned.h"
+#include <assert.h>
+#include <math.h>
+
+#define EXACT_MAX 9007199254740992.0 /* 2^53: whole numbers up to here are exact in a double */
+
+/* What a name stands in. A row that `holds` something has names below it. */
+enum container {
+    NOWHERE,
+    IN_TWIN,
+    IN_RECORD,
+    IN_THUMBPRINT,
+    IN_CAPABILITIES,
+    IN_PROPERTIES,
+    IN_DESIRED,
+    IN_REPORTED,
+    IN_ERROR,
+};
+struct field {
+    enum container in;
+    const char *name;
+    enum container holds;
+    unsigned needs;
+    enum field_role role;
+    struct value (*read)(const struct source *); /* one of the two */
+    yyjson_val *(*tree)(const struct source *);
+    void (*put)(const struct source *,
+                struct buf *); /* an object that is not kept as one JSON text */
+    bool exact;                /* the name matches with case */
+    bool devices_only;         /* not in devices.modules */
+};
+
+/* ---- twins ---- */
+
+static const struct identity *identity(const struct source *src)
+{
+    return src->doc->twin->identity;
+}
+
+static struct value text_or_undefined(struct str text)
+{
+    return text.ptr ? value_of_text(text) : value_undefined();
+}
+
+static struct value text_or_null(struct str text)
+{
+    return text.ptr ? value_of_text(text) : value_of_null();
+}
+
+static struct value composed_object(void)
+{
+    return (struct value){.kind = VALUE_OBJECT};
+}
+
+static bool is_module(const struct source *src)
+{
+    return identity(src)->module_id.len != 0;
+}
+
+static struct value read_device_id(const struct source *src)
+{
+    return value_of_text(identity(src)->device_id);
+}
+
+static struct value read_module_id(const struct source *src)
+{
+    return is_module(src) ? value_of_text(identity(src)->module_id) : value_undefined();
+}
+
+static struct value read_version(const struct source *src)
+{
+    const struct twin_view *twin = src->doc->twin;
+    if (!twin->tags || !twin->desired)
+        return value_undefined();
+    return value_of_number((double)twin_version(twin->tags, twin->desired));
+}
+
+static struct value read_etag(const struct source *src)
+{
+    const struct twin_view *twin = src->doc->twin;
+    if (!twin->tags || !twin->desired)
+        return value_undefined();
+    int64_t version = twin_version(twin->tags, twin->desired);
+    return value_of_text(twin_etag(version, &src->scratch->mem));
+}
+
+static struct value read_device_etag(const struct source *src)
+{
+    return value_of_text(identity_etag(identity(src), &src->scratch->mem));
+}
+
+static struct value read_status(const struct source *src)
+{
+    bool enabled = identity(src)->status == IDENTITY_ENABLED;
+    return value_of_text(enabled ? STR("enabled") : STR("disabled"));
+}
+
+static struct value read_status_reason(const struct source *src)
+{
+    return text_or_undefined(identity(src)->status_reason);
+}
+
+static struct value read_status_time(const struct source *src)
+{
+    return value_of_text(scratch_time(src->scratch, TIME_STATUS, identity(src)->status_ticks));
+}
+
+static struct value read_connection_state(const struct source *src)
+{
+    bool connected = src->doc->twin->presence.connected;
+    return value_of_text(connected ? STR("Connected") : STR("Disconnected"));
+}
+
+static struct value read_activity_time(const struct source *src)
+{
+    int64_t ticks = src->doc->twin->presence.activity_ticks;
+    return value_of_text(scratch_time(src->scratch, TIME_ACTIVITY, ticks));
+}
+
+static struct value read_message_count(const struct source *src)
+{
+    return value_of_number(0);
+}
+
+static struct value read_authentication(const struct source *src)
+{
+    switch (identity(src)->auth) {
+    case AUTH_SAS:
+        return value_of_text(STR("sas"));
+    case AUTH_SELF_SIGNED:
+        return value_of_text(STR("selfSigned"));
+    case AUTH_AUTHORITY:
+        return value_of_text(STR("certificateAuthority"));
+    case AUTH_NONE:
+        break;
+    }
+    return value_of_text(STR("none"));
+}
+
+static struct value read_thumbprint(const struct source *src)
+{
+    return composed_object();
+}
+
+static struct value read_primary_thumbprint(const struct source *src)
+{
+    return text_or_null(identity(src)->primary_thumbprint);
+}
+
+static struct value read_secondary_thumbprint(const struct source *src)
+{
+    return text_or_null(identity(src)->secondary_thumbprint);
+}
+
+static void put_thumbprint(const struct source *src, struct buf *out)
+{
+    buf_put(out, STR("{\"primaryThumbprint\":"));
+    value_put(read_primary_thumbprint(src), out);
+    buf_put(out, STR(",\"secondaryThumbprint\":"));
+    value_put(read_secondary_thumbprint(src), out);
+    buf_put_char(out, '}');
+}
+
+static struct value read_capabilities(const struct source *src)
+{
+    return is_module(src) ? value_undefined() : composed_object();
+}
+
+static struct value read_iot_edge(const struct source *src)
+{
+    return is_module(src) ? value_undefined() : value_of_bool(identity(src)->iot_edge);
+}
+
+static void put_capabilities(const struct source *src, struct buf *out)
+{
+    buf_put(out, STR("{\"iotEdge\":"));
+    value_put(read_iot_edge(src), out);
+    buf_put_char(out, '}');
+}
+
+static struct value read_device_scope(const struct source *src)
+{
+    return text_or_undefined(identity(src)->device_scope);
+}
+
+static struct value read_model_id(const struct source *src)
+{
+    return text_or_undefined(identity(src)->model_id);
+}
+
+static yyjson_val *scopes_tree(const struct source *src)
+{
+    return scratch_tree(src->scratch, SLOT_SCOPES, identity(src)->parent_scopes);
+}
+
+/* ---- sections ---- */
+
+static yyjson_val *section_tree(const struct source *src, enum scratch_slot slot,
+                                const struct twin_section *section)
+{
+    yyjson_val *root = section ? scratch_tree(src->scratch, slot, section->values) : NULL;
+    return yyjson_is_obj(root) ? root : NULL;
+}
+
+/* Empty tags are not shown in a twin, so they are not there for a query either. */
+static yyjson_val *tags_tree(const struct source *src)
+{
+    yyjson_val *root = section_tree(src, SLOT_TAGS, src->doc->twin->tags);
+    return yyjson_obj_size(root) ? root : NULL;
+}
+
+static struct value section_version(const struct twin_section *section)
+{
+    return section ? value_of_number((double)section->version) : value_undefined();
+}
+
+static yyjson_val *desired_tree(const struct source *src)
+{
+    return section_tree(src, SLOT_DESIRED, src->doc->twin->desired);
+}
+
+static struct value read_desired_version(const struct source *src)
+{
+    return section_version(src->doc->twin->desired);
+}
+
+static yyjson_val *desired_metadata(const struct source *src)
+{
+    const struct twin_section *section = src->doc->twin->desired;
+    return section ? scratch_metadata(src->scratch, TWIN_DESIRED, section) : NULL;
+}
+
+static void put_desired(const struct source *src, struct buf *out)
+{
+    twin_put_section(out, TWIN_DESIRED, src->doc->twin->desired);
+}
+
+static yyjson_val *reported_tree(const struct source *src)
+{
+    return section_tree(src, SLOT_REPORTED, src->doc->twin->reported);
+}
+
+static struct value read_reported_version(const struct source *src)
+{
+    return section_version(src->doc->twin->reported);
+}
+
+static yyjson_val *reported_metadata(const struct source *src)
+{
+    const struct twin_section *section = src->doc->twin->reported;
+    return section ? scratch_metadata(src->scratch, TWIN_REPORTED, section) : NULL;
+}
+
+static void put_reported(const struct source *src, struct buf *out)
+{
+    twin_put_section(out, TWIN_REPORTED, src->doc->twin->reported);
+}
+
+static struct value read_properties(const struct source *src)
+{
+    const struct twin_view *twin = src->doc->twin;
+    return twin->desired && twin->reported ? composed_object() : value_undefined();
+}
+
+static void put_properties(const struct source *src, struct buf *out)
+{
+    buf_put(out, STR("{\"desired\":"));
+    put_desired(src, out);
+    buf_put(out, STR(",\"reported\":"));
+    put_reported(src, out);
+    buf_put_char(out, '}');
+}
+
+/* ---- job records ---- */
+
+static const struct job_record *record(const struct source *src)
+{
+    return src->doc->record;
+}
+
+static struct value read_record_device(const struct source *src)
+{
+    return value_of_text(record(src)->device_id);
+}
+
+static struct value read_record_module(const struct source *src)
+{
+    return record(src)->module_id.len ? value_of_text(record(src)->module_id) : value_undefined();
+}
+
+static struct value read_job_id(const struct source *src)
+{
+    return value_of_text(record(src)->job_id);
+}
+
+static struct value read_job_type(const struct source *src)
+{
+    return value_of_text(str_from(job_type_word(record(src)->type)));
+}
+
+static struct value read_record_status(const struct source *src)
+{
+    return value_of_text(str_from(record_status_word(record(src)->status)));
+}
+
+static struct value read_start_time(const struct source *src)
+{
+    return value_of_text(scratch_time_full(src->scratch, TIME_START, record(src)->start_ticks));
+}
+
+static struct value read_end_time(const struct source *src)
+{
+    return value_of_text(scratch_time_full(src->scratch, TIME_END, record(src)->end_ticks));
+}
+
+static struct value read_created_time(const struct source *src)
+{
+    return value_of_text(scratch_time_full(src->scratch, TIME_CREATED, record(src)->created_ticks));
+}
+
+static struct value read_updated_time(const struct source *src)
+{
+    return value_of_text(scratch_time_full(src->scratch, TIME_UPDATED, record(src)->updated_ticks));
+}
+
+static yyjson_val *outcome_tree(const struct source *src)
+{
+    return scratch_tree(src->scratch, SLOT_OUTCOME, record(src)->outcome);
+}
+
+static struct value read_error(const struct source *src)
+{
+    return record(src)->error_code.ptr ? composed_object() : value_undefined();
+}
+
+static struct value read_error_code(const struct source *src)
+{
+    return text_or_undefined(record(src)->error_code);
+}
+
+static struct value read_error_text(const struct source *src)
+{
+    return text_or_undefined(record(src)->error_text);
+}
+
+/* ---- the table ---- */
+
+enum {
+    TAGS = QUERY_NEEDS_TAGS,
+    DESIRED = QUERY_NEEDS_DESIRED,
+    REPORTED = QUERY_NEEDS_REPORTED,
+    PRESENCE = QUERY_NEEDS_PRESENCE,
+};
+
+static const struct field fields[] = {
+    {IN_TWIN, "deviceId", .read = read_device_id, .role = ROLE_DEVICE_ID},
+    {IN_TWIN, "id", .read = read_device_id, .role = ROLE_DEVICE_ID, .devices_only = true},
+    {IN_TWIN, "moduleId", .read = read_module_id},
+    {IN_TWIN, "etag", .read = read_etag, .needs = TAGS | DESIRED},
+    {IN_TWIN, "deviceEtag", .read = read_device_etag},
+    {IN_TWIN, "version", .read = read_version, .needs = TAGS | DESIRED},
+    {IN_TWIN, "status", .read = read_status},
+    {IN_TWIN, "statusReason", .read = read_status_reason},
+    {IN_TWIN, "statusUpdateTime", .read = read_status_time},
+    {IN_TWIN, "connectionState", .read = read_connection_state, .needs = PRESENCE},
+    {IN_TWIN, "lastActivityTime", .read = read_activity_time, .needs = PRESENCE},
+    {IN_TWIN, "cloudToDeviceMessageCount", .read = read_message_count},
+    {IN_TWIN, "authenticationType", .read = read_authentication},
+    {IN_TWIN, "x509Thumbprint", IN_THUMBPRINT, .read = read_thumbprint, .put = put_thumbprint},
+    {IN_THUMBPRINT, "primaryThumbprint", .read = read_primary_thumbprint},
+    {IN_THUMBPRINT, "secondaryThumbprint", .read = read_secondary_thumbprint},
+    {IN_TWIN, "capabilities", IN_CAPABILITIES, .read = read_capabilities, .put = put_capabilities},
+    {IN_CAPABILITIES, "iotEdge", .read = read_iot_edge},
+    {IN_TWIN, "deviceScope", .read = read_device_scope},
+    {IN_TWIN, "parentScopes", .tree = scopes_tree},
+    {IN_TWIN, "modelId", .read = read_model_id},
+    {IN_TWIN, "tags", .tree = tags_tree, .needs = TAGS},
+    {IN_TWIN, "properties", IN_PROPERTIES, DESIRED | REPORTED, .read = read_properties,
+     .put = put_properties},
+    {IN_PROPERTIES, "desired", IN_DESIRED, DESIRED, .tree = desired_tree, .put = put_desired},
+    {IN_DESIRED, "$version", NOWHERE, DESIRED, .read = read_desired_version, .exact = true},
+    {IN_DESIRED, "$metadata", NOWHERE, DESIRED, .tree = desired_metadata, .exact = true},
+    {IN_PROPERTIES, "reported", IN_REPORTED, REPORTED, .tree = reported_tree, .put = put_reported},
+    {IN_REPORTED, "$version", NOWHERE, REPORTED, .read = read_reported_version, .exact = true},
+    {IN_REPORTED, "$metadata", NOWHERE, REPORTED, .tree = reported_metadata, .exact = true},
+
+    {IN_RECORD, "deviceId", .read = read_record_device, .role = ROLE_DEVICE_ID},
+    {IN_RECORD, "moduleId", .read = read_record_module},
+    {IN_RECORD, "jobId", .read = read_job_id, .role = ROLE_JOB_ID},
+    {IN_RECORD, "jobType", .read = read_job_type, .role = ROLE_JOB_TYPE},
+    {IN_RECORD, "status", .read = read_record_status, .role = ROLE_RECORD_STATUS},
+    {IN_RECORD, "startTimeUtc", .read = read_start_time},
+    {IN_RECORD, "endTimeUtc", .read = read_end_time},
+    {IN_RECORD, "createdDateTimeUtc", .read = read_created_time},
+    {IN_RECORD, "createdTimeUtc", .read = read_created_time}, /* as the documentation filters */
+    {IN_RECORD, "lastUpdatedDateTimeUtc", .read = read_updated_time},
+    {IN_RECORD, "outcome", .tree = outcome_tree},
+    {IN_RECORD, "error", IN_ERROR, .read = read_error},
+    {IN_ERROR, "code", .read = read_error_code},
+    {IN_ERROR, "description", .read = read_error_text},
+};
+
+static const struct field *find_field(enum container in, struct str name,
+                                      enum query_collection collection)
+{
+    if (in == NOWHERE)
+        return NULL;
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        const struct field *f = &fields[i];
+        struct str known = str_from(f->name);
+        if (f->in == in && (f->exact ? str_eq(name, known) : str_eq_nocase(name, known)) &&
+            !(f->devices_only && collection != QUERY_DEVICES))
+            return f;
+    }
+    return NULL;
+}
+
+/* ---- binding ---- */
+
+static bool drop_prefix(struct path *path, struct str word)
+{
+    if (path->count < 2 || !str_eq_nocase(path->names[0], word))
+        return false;
+    path->names++;
+    path->count--;
+    return true;
+}
+
+static void drop_prefixes(struct path *path, enum query_collection collection)
+{
+    struct str second = collection == QUERY_JOBS ? STR("jobs") : STR("modules");
+    bool both = collection != QUERY_DEVICES && path->count > 2 &&
+                str_eq_nocase(path->names[0], STR("devices")) &&
+                str_eq_nocase(path->names[1], second);
+    if (!both && collection == QUERY_JOBS)
+        return;
+    drop_prefix(path, STR("devices"));
+    if (both)
+        drop_prefix(path, second);
+}
+
+void path_bind(struct path *path, enum query_collection collection)
+{
+    drop_prefixes(path, collection);
+    enum container in = collection == QUERY_JOBS ? IN_RECORD : IN_TWIN;
+    const struct field *found = NULL;
+    size_t taken = 0;
+    while (taken < path->count) {
+        const struct field *f = find_field(in, path->names[taken], collection);
+        if (!f)
+            break;
+        found = f;
+        in = f->holds;
+        taken++;
+    }
+    bool complete = taken == path->count;
+    path->key = found && complete ? str_from(found->name) : path->names[path->count - 1];
+    path->field = found && (complete || found->tree) ? found : NULL;
+    path->taken = path->field ? taken : 0;
+}
+
+bool path_equal(const struct path *a, const struct path *b)
+{
+    size_t left = a->count - a->taken;
+    if (a->field != b->field || left != b->count - b->taken)
+        return false;
+    for (size_t i = 0; i < left; i++)
+        if (!str_eq(a->names[a->taken + i], b->names[b->taken + i]))
+            return false;
+    return true;
+}
+
+unsigned path_needs(const struct path *path)
+{
+    return path->field ? path->field->needs : 0;
+}
+
+enum field_role path_role(const struct path *path)
+{
+    return path->field ? path->field->role : ROLE_OTHER;
+}
+
+/* ---- reading ---- */
+
+static yyjson_val *walk(const struct path *path, const struct source *src)
+{
+    yyjson_val *at = path->field->tree(src);
+    for (size_t i = path->taken; i < path->count; i++)
+        at = yyjson_obj_getn(at, path->names[i].ptr, path->names[i].len);
+    return at;
+}
+
+struct value path_read(const struct path *path, const struct source *src)
+{
+    if (!path->field)
+        return value_undefined();
+    if (path->field->tree)
+        return value_of_json(walk(path, src));
+    return path->field->read(src);
+}
+
+bool path_is_composed(const struct path *path)
+{
+    return path->field && path->field->put && path->taken == path->count;
+}
+
+bool path_put(const struct path *path, const struct source *src, struct buf *out)
+{
+    if (!path->field)
+        return false;
+    bool composed = path_is_composed(path);
+    if (path->field->tree && !composed) {
+        yyjson_val *json = walk(path, src);
+        if (json)
+            json_put_value(out, json);
+        return json != NULL;
+    }
+    struct value v = path_read(path, src);
+    if (v.kind == VALUE_UNDEFINED)
+        return false;
+    if (composed)
+        path->field->put(src, out);
+    else
+        value_put(v, out);
+    return true;
+}
+
+void value_put(struct value v, struct buf *out)
+{
+    switch (v.kind) {
+    case VALUE_NULL:
+        buf_put(out, STR("null"));
+        return;
+    case VALUE_BOOL:
+        buf_put(out, v.truth ? STR("true") : STR("false"));
+        return;
+    case VALUE_NUMBER:
+        if (v.number == trunc(v.number) && fabs(v.number) <= EXACT_MAX) {
+            buf_put_i64(out, (int64_t)v.number);
+        } else {
+            yyjson_val real = {0};
+            yyjson_set_real(&real, v.number);
+            json_put_value(out, &real);
+        }
+        return;
+    case VALUE_TEXT:
+        json_put_str(out, v.text);
+        return;
+    case VALUE_ARRAY:
+    case VALUE_OBJECT:
+        json_put_value(out, v.json);
+        return;
+    case VALUE_UNDEFINED:
+        break;
+    }
+    assert(v.kind != VALUE_UNDEFINED);
+}
