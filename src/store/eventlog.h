@@ -22,23 +22,25 @@ struct eventlog;
 struct eventlog_options {
     const char *dir;
     struct clock *clock;
-    int64_t retention_s;          /* 0: the default */
-    int64_t partition_bytes_max;  /* 0: the default */
+    int64_t retention_s;         /* 0: the default */
+    int64_t partition_bytes_max; /* 0: the default */
     const char *vfs;
 };
-enum err eventlog_open(const struct eventlog_options *options, struct eventlog **out, struct why *why);
+enum err eventlog_open(const struct eventlog_options *options, struct eventlog **out,
+                       struct why *why);
 void eventlog_close(struct eventlog *log); /* what was appended is committed first; accepts NULL */
 
 struct event { /* also what a read gives */
     struct str device_id, module_id;
-    struct str properties; /* JSON object: system properties (`$.` keys as sent, iothub- stamps) and application properties */
+    struct str properties; /* JSON object: system properties (`$.` keys as sent, iothub- stamps) and
+                              application properties */
     struct str body;       /* opaque bytes */
     int64_t enqueued_ticks;
     uint64_t sequence, offset; /* set by the log */
 };
 /* An append under way. The caller owns it until `done` was called, exactly once, on the partition's
- * thread: ERR_OK when the event is on disk, ERR_OUTSIDE when the disk let us down, ERR_BUSY when the
- * log is closing. */
+ * thread: ERR_OK when the event is on disk, ERR_OUTSIDE when the disk let us down, ERR_BUSY when
+ * the log is closing. */
 struct eventlog_append {
     struct mail mail;
     struct event event;
@@ -48,9 +50,11 @@ void eventlog_append(struct eventlog *log, struct eventlog_append *append);
 
 unsigned eventlog_partition(struct str device_id);
 /* Events of a partition from a sequence number on, any thread; false from the visitor stops. */
-enum err eventlog_read(struct eventlog *log, unsigned partition, uint64_t from_sequence, size_t limit,
-                       bool (*visit)(void *arg, const struct event *event), void *arg, struct why *why);
+enum err eventlog_read(struct eventlog *log, unsigned partition, uint64_t from_sequence,
+                       size_t limit, bool (*visit)(void *arg, const struct event *event), void *arg,
+                       struct why *why);
 struct eventlog_stats {
-    uint64_t appended, failed, first_sequence[EVENTLOG_PARTITIONS], next_sequence[EVENTLOG_PARTITIONS];
+    uint64_t appended, failed, first_sequence[EVENTLOG_PARTITIONS],
+        next_sequence[EVENTLOG_PARTITIONS];
 };
 void eventlog_stats(struct eventlog *log, struct eventlog_stats *out);

@@ -9,8 +9,8 @@
  *
  * The writer belongs to one thread. A commit is one transaction and is on disk when store_commit
  * returns ERR_OK; otherwise nothing of it happened. Readers see every commit that returned before
- * their snapshot began. Rows are keyed by the identity's number, so that nothing but names moves when
- * names are long. Nobody outside store/ sees SQL.
+ * their snapshot began. Rows are keyed by the identity's number, so that nothing but names moves
+ * when names are long. Nobody outside store/ sees SQL.
  *
  * Texts that a read gives live in the caller's arena, or, for visitors, until the visitor returns.
  * Errors of every function: ERR_OUTSIDE (FAULT_SERVICE_UNAVAILABLE) disk or database let us down,
@@ -22,7 +22,7 @@
 
 enum {
     STORE_SCHEMA = 1,
-    STORE_SLICE_BITS = 16, /* a slice of a target set covers 65,536 numbers */
+    STORE_SLICE_BITS = 16,      /* a slice of a target set covers 65,536 numbers */
     STORE_PRESENCE_PAGE = 1024, /* identities per page */
     STORE_CALL_BLOCK = 1 << 20, /* method call numbers reserved at a time */
 };
@@ -32,11 +32,11 @@ enum {
 /* ---- opening ---- */
 struct store;
 struct store_options {
-    const char *dir;       /* exists and is writable; files are made 0600 */
+    const char *dir; /* exists and is writable; files are made 0600 */
     struct clock *clock;
-    const char *vfs;       /* name of a registered SQLite VFS, NULL for the usual one */
-    bool read_only;        /* look only: no lock, no upgrade, no checkpoint thread; ERR_NOT_FOUND when
-                              nothing was ever created there */
+    const char *vfs; /* name of a registered SQLite VFS, NULL for the usual one */
+    bool read_only;  /* look only: no lock, no upgrade, no checkpoint thread; ERR_NOT_FOUND when
+                        nothing was ever created there */
 };
 /* Open, create or upgrade `dir`/muster.db, take the folder's lock, start the checkpoint thread.
  * ERR_BUSY     another instance holds the folder
@@ -46,7 +46,8 @@ enum err store_open(const struct store_options *options, struct store **out, str
 void store_close(struct store *store); /* accepts NULL; all readers must be gone */
 
 /* How full the write-ahead log is. SOFT: background work (job chunks) should pause. FULL: commits
- * are refused with ERR_BUSY (FAULT_SERVICE_UNAVAILABLE) until a checkpoint caught up. Any thread. */
+ * are refused with ERR_BUSY (FAULT_SERVICE_UNAVAILABLE) until a checkpoint caught up. Any thread.
+ */
 enum store_pressure { STORE_EASY, STORE_SOFT, STORE_FULL };
 enum store_pressure store_pressure(const struct store *store);
 
@@ -57,12 +58,12 @@ struct store_stats { /* for /metrics; any thread */
 void store_stats(const struct store *store, struct store_stats *out);
 
 /* ---- one identity with what was loaded of it ---- */
-enum { /* parts of an entity */
-    PART_IDENTITY = 1, /* always loaded */
-    PART_TAGS = 2,
-    PART_DESIRED = 4,
-    PART_REPORTED = 8,
-    PART_SESSION = 16,
+enum {                    /* parts of an entity */
+       PART_IDENTITY = 1, /* always loaded */
+       PART_TAGS = 2,
+       PART_DESIRED = 4,
+       PART_REPORTED = 8,
+       PART_SESSION = 16,
 };
 #define PART_TWIN (PART_TAGS | PART_DESIRED | PART_REPORTED)
 
@@ -96,23 +97,24 @@ struct job_chunk { /* twin jobs: plain successes among the targets first .. last
     uint32_t job, first, last;
     int64_t updated_ticks;
 };
-struct job_entry { /* one device of a job that has something to say; written again when it changes */
+struct job_entry { /* one device of a job that has something to say; written again when it changes
+                    */
     uint32_t job, number;
     enum record_status status;
-    uint64_t call;          /* of a method that was called, else 0 */
-    uint32_t outcome;       /* id of a job_outcome, 0 = none */
-    uint32_t fault;         /* 0 = none */
-    struct str error_text;  /* STR_NONE: the usual text of the fault */
+    uint64_t call;         /* of a method that was called, else 0 */
+    uint32_t outcome;      /* id of a job_outcome, 0 = none */
+    uint32_t fault;        /* 0 = none */
+    struct str error_text; /* STR_NONE: the usual text of the fault */
     int64_t updated_ticks;
 };
-struct job_outcome { /* equal answers are stored once per job */
-    uint32_t job, id;       /* ids from 1 */
+struct job_outcome {  /* equal answers are stored once per job */
+    uint32_t job, id; /* ids from 1 */
     int32_t status;
-    struct str payload;     /* JSON text, "null" when the device sent none */
+    struct str payload; /* JSON text, "null" when the device sent none */
 };
 
 struct presence_page {
-    uint32_t page;  /* number / STORE_PRESENCE_PAGE */
+    uint32_t page;    /* number / STORE_PRESENCE_PAGE */
     struct str bytes; /* opaque here, packed by the hub */
 };
 
@@ -150,7 +152,8 @@ struct store_commit { /* everything that one turn changed; zero what is not need
 enum err store_commit(struct store *store, const struct store_commit *commit, struct why *why);
 
 /* Remove up to `rows_max` rows of a job, children first, the job row last; `*done` tells when it is
- * gone. Also forgets names of deleted identities that no remaining job can mention. One transaction. */
+ * gone. Also forgets names of deleted identities that no remaining job can mention. One
+ * transaction. */
 enum err store_purge_job(struct store *store, uint32_t job, size_t rows_max, bool *done,
                          struct why *why);
 
@@ -161,37 +164,40 @@ struct store_reader *store_main(struct store *store);
 /* A connection of its own, for one thread. */
 enum err store_reader_open(struct store *store, struct store_reader **out, struct why *why);
 void store_reader_close(struct store_reader *reader);
-/* A snapshot: everything between begin and end sees one state. Reads outside see the newest one each.
- * Give it back within 100 ms: an old snapshot holds back the checkpoint. */
+/* A snapshot: everything between begin and end sees one state. Reads outside see the newest one
+ * each. Give it back within 100 ms: an old snapshot holds back the checkpoint. */
 enum err store_begin(struct store_reader *reader, struct why *why);
 void store_end(struct store_reader *reader);
 
-struct store_want { /* by name, or by number when device_id is STR_NONE */
+struct store_want {                  /* by name, or by number when device_id is STR_NONE */
     struct str device_id, module_id; /* module_id empty for a device */
     uint32_t number;
-    unsigned parts;         /* PART_ bits wanted; PART_IDENTITY comes always */
-    struct entity *found;   /* result: in the arena, NULL when there is none */
+    unsigned parts;       /* PART_ bits wanted; PART_IDENTITY comes always */
+    struct entity *found; /* result: in the arena, NULL when there is none */
 };
-/* Load all wanted entities in one call, in the order of their numbers whatever the order of wants. */
+/* Load all wanted entities in one call, in the order of their numbers whatever the order of wants.
+ */
 enum err store_find(struct store_reader *reader, struct store_want *wants, size_t count,
                     struct arena *mem, struct why *why);
 
 struct store_scan {
-    uint32_t after;      /* give numbers greater than this */
-    uint32_t until;      /* and at most this; 0 = all */
-    bool modules;        /* the collection: devices or modules */
+    uint32_t after; /* give numbers greater than this */
+    uint32_t until; /* and at most this; 0 = all */
+    bool modules;   /* the collection: devices or modules */
     unsigned parts;
 };
 /* Every identity of the collection in number order. The visitor gives false to stop early. The
  * entity and its texts are valid until the visitor returns. */
 enum err store_scan(struct store_reader *reader, const struct store_scan *scan,
-                    bool (*visit)(void *arg, const struct entity *entity), void *arg, struct why *why);
+                    bool (*visit)(void *arg, const struct entity *entity), void *arg,
+                    struct why *why);
 /* Devices in the order of their names, names greater than `after` (STR_NONE: from the start). */
 enum err store_scan_names(struct store_reader *reader, struct str after, size_t limit,
                           bool (*visit)(void *arg, const struct entity *entity), void *arg,
                           struct why *why);
 
-enum err store_read_counters(struct store_reader *reader, struct store_counters *out, struct why *why);
+enum err store_read_counters(struct store_reader *reader, struct store_counters *out,
+                             struct why *why);
 enum err store_read_policies(struct store_reader *reader, struct arena *mem, struct policy **out,
                              size_t *count, struct why *why);
 enum err store_read_presence(struct store_reader *reader,
@@ -207,7 +213,8 @@ struct store_jobs {
 };
 /* Newest first (creation order equals number order). */
 enum err store_scan_jobs(struct store_reader *reader, const struct store_jobs *which,
-                         bool (*visit)(void *arg, const struct job *job), void *arg, struct why *why);
+                         bool (*visit)(void *arg, const struct job *job), void *arg,
+                         struct why *why);
 /* The slices of a job in slice order, with their cursors. */
 enum err store_job_slices(struct store_reader *reader, uint32_t job, struct arena *mem,
                           struct job_slice **out, size_t *count, struct why *why);

@@ -1,0 +1,130 @@
+#include "store/sql.h"
+
+/* One row per identity with the parts that ?1 asks for (PART_ bits of store.h). A NULL in place of
+ * the number is compared without touching the table, so parts that are not wanted cost nothing, and
+ * one statement serves every choice of parts. */
+#define ENTITY                                                                                     \
+    "SELECT i.number, i.device_id, i.module_id, i.created, i.etag, i.status, i.status_reason,"     \
+    " i.status_time, i.auth, i.primary_key, i.secondary_key, i.primary_thumbprint,"                \
+    " i.secondary_thumbprint, i.iot_edge, i.device_scope, i.parent_scopes, i.model_id,"            \
+    " t.version, t.stamp, t.vals, t.meta, d.version, d.stamp, d.vals, d.meta,"                     \
+    " r.version, r.stamp, r.vals, r.meta, s.filters, s.qos1"
+#define PARTS                                                                                      \
+    " LEFT JOIN tags t ON t.number = iif(?1 & 2, i.number, NULL)"                                  \
+    " LEFT JOIN desired d ON d.number = iif(?1 & 4, i.number, NULL)"                               \
+    " LEFT JOIN reported r ON r.number = iif(?1 & 8, i.number, NULL)"                              \
+    " LEFT JOIN session s ON s.number = iif(?1 & 16, i.number, NULL)"
+
+#define JOB                                                                                        \
+    "SELECT j.number, j.id, j.type, j.created, j.condition, j.body, p.state, p.start, p.window,"   \
+    " p.begun, p.ended, p.failure_reason, p.devices, p.succeeded, p.failed, p.canceled,"           \
+    " p.running, p.owner, p.epoch FROM job j JOIN job_progress p ON p.number = j.number"
+
+#define WRITE_SECTION(table)                                                                       \
+    "INSERT OR REPLACE INTO " table " (number, version, stamp, vals, meta)"                        \
+    " VALUES (?1, ?2, ?3, ?4, ?5)"
+
+/* Up to ?2 rows of job ?1, lowest keys first. */
+#define PURGE(table, key)                                                                          \
+    "DELETE FROM " table " WHERE job = ?1 AND " key " <= (SELECT max(" key ") FROM (SELECT " key   \
+    " FROM " table " WHERE job = ?1 ORDER BY " key " LIMIT ?2))"
+
+const char *const store_sql[SQL_COUNT] = {
+    [SQL_BEGIN_READ] = "BEGIN",
+    [SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+    [SQL_COMMIT] = "COMMIT",
+    [SQL_ROLLBACK] = "ROLLBACK",
+
+    [SQL_WRITE_COUNTERS] = "UPDATE counters SET next_number = ?1, next_job = ?2, next_call = ?3,"
+                           " devices_enabled = ?4, devices_disabled = ?5, modules = ?6",
+    [SQL_WRITE_POLICIES_NONE] = "DELETE FROM policy",
+    [SQL_WRITE_POLICY] = "INSERT INTO policy (position, name, rights, primary_key, secondary_key)"
+                         " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SQL_WRITE_IDENTITY_NEW] =
+        "INSERT INTO identity (number, device_id, module_id, created, etag, status, status_reason,"
+        " status_time, auth, primary_key, secondary_key, primary_thumbprint, secondary_thumbprint,"
+        " iot_edge, device_scope, parent_scopes, model_id)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+    [SQL_WRITE_IDENTITY] =
+        "UPDATE identity SET device_id = ?2, module_id = ?3, created = ?4, etag = ?5, status = ?6,"
+        " status_reason = ?7, status_time = ?8, auth = ?9, primary_key = ?10, secondary_key = ?11,"
+        " primary_thumbprint = ?12, secondary_thumbprint = ?13, iot_edge = ?14, device_scope = ?15,"
+        " parent_scopes = ?16, model_id = ?17 WHERE number = ?1",
+    [SQL_WRITE_TAGS] = WRITE_SECTION("tags"),
+    [SQL_WRITE_DESIRED] = WRITE_SECTION("desired"),
+    [SQL_WRITE_REPORTED] = WRITE_SECTION("reported"),
+    [SQL_WRITE_SESSION] =
+        "INSERT OR REPLACE INTO session (number, filters, qos1) VALUES (?1, ?2, ?3)",
+    [SQL_REMOVE_IDENTITY] = "DELETE FROM identity WHERE number = ?1",
+    [SQL_REMOVE_TAGS] = "DELETE FROM tags WHERE number = ?1",
+    [SQL_REMOVE_DESIRED] = "DELETE FROM desired WHERE number = ?1",
+    [SQL_REMOVE_REPORTED] = "DELETE FROM reported WHERE number = ?1",
+    [SQL_REMOVE_SESSION] = "DELETE FROM session WHERE number = ?1",
+    [SQL_LAST_JOB] = "SELECT max(number) FROM job",
+    [SQL_FORGET] = "INSERT OR IGNORE INTO forgotten (number, device_id, module_id, last_job)"
+                   " SELECT number, device_id, module_id, ?2 FROM identity WHERE number = ?1",
+    [SQL_WRITE_PRESENCE] = "INSERT OR REPLACE INTO presence (page, bytes) VALUES (?1, ?2)",
+    [SQL_WRITE_JOB] = "INSERT INTO job (number, id, type, created, condition, body)"
+                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [SQL_WRITE_JOB_PROGRESS_NEW] =
+        "INSERT INTO job_progress (number, state, start, window, begun, ended, failure_reason,"
+        " devices, succeeded, failed, canceled, running, owner, epoch)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    [SQL_WRITE_JOB_PROGRESS] =
+        "UPDATE job_progress SET state = ?2, start = ?3, window = ?4, begun = ?5, ended = ?6,"
+        " failure_reason = ?7, devices = ?8, succeeded = ?9, failed = ?10, canceled = ?11,"
+        " running = ?12, owner = ?13, epoch = ?14 WHERE number = ?1",
+    [SQL_WRITE_SLICE] = "INSERT INTO job_slice (job, slice, targets) VALUES (?1, ?2, ?3)",
+    [SQL_WRITE_CURSOR] =
+        "INSERT OR REPLACE INTO job_cursor (job, slice, cursor) VALUES (?1, ?2, ?3)",
+    [SQL_WRITE_CHUNK] = "INSERT INTO job_chunk (job, last, first, updated) VALUES (?1, ?2, ?3, ?4)",
+    [SQL_WRITE_ENTRY] = "INSERT OR REPLACE INTO job_entry"
+                        " (job, number, status, call, outcome, fault, error_text, updated)"
+                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [SQL_WRITE_OUTCOME] =
+        "INSERT INTO job_outcome (job, id, status, payload) VALUES (?1, ?2, ?3, ?4)",
+
+    [SQL_PURGE_ENTRIES] = PURGE("job_entry", "number"),
+    [SQL_PURGE_OUTCOMES] = PURGE("job_outcome", "id"),
+    [SQL_PURGE_CHUNKS] = PURGE("job_chunk", "last"),
+    [SQL_PURGE_CURSORS] = PURGE("job_cursor", "slice"),
+    [SQL_PURGE_SLICES] = PURGE("job_slice", "slice"),
+    /* Names that only job ?1 and jobs that are gone could mention. */
+    [SQL_PURGE_FORGOTTEN] =
+        "DELETE FROM forgotten WHERE number IN (SELECT number FROM forgotten WHERE last_job <"
+        " coalesce((SELECT min(number) FROM job WHERE number <> ?1), 9223372036854775807)"
+        " LIMIT ?2)",
+    [SQL_PURGE_PROGRESS] = "DELETE FROM job_progress WHERE number = ?1",
+    [SQL_PURGE_JOB] = "DELETE FROM job WHERE number = ?1",
+
+    [SQL_NUMBER_OF_NAME] = "SELECT number FROM identity WHERE device_id = ?1 AND module_id = ?2",
+    [SQL_ENTITY] = ENTITY " FROM identity i" PARTS " WHERE i.number = ?2",
+    [SQL_SCAN_DEVICES] = ENTITY " FROM identity i" PARTS " WHERE i.number > ?2 AND i.number <= ?3"
+                                " AND i.module_id = '' ORDER BY i.number",
+    [SQL_SCAN_MODULES] = ENTITY " FROM identity i INDEXED BY identity_module" PARTS
+                                " WHERE i.number > ?2 AND i.number <= ?3"
+                                " AND i.module_id <> '' ORDER BY i.number",
+    [SQL_SCAN_NAMES] = ENTITY " FROM identity i" PARTS " WHERE i.device_id > ?2"
+                              " AND i.module_id = '' ORDER BY i.device_id LIMIT ?3",
+    [SQL_COUNTERS] = "SELECT next_number, next_job, next_call, devices_enabled, devices_disabled,"
+                     " modules FROM counters",
+    [SQL_POLICIES] =
+        "SELECT name, rights, primary_key, secondary_key FROM policy ORDER BY position",
+    [SQL_PRESENCE] = "SELECT page, bytes FROM presence ORDER BY page",
+    [SQL_NAME] = "SELECT device_id, module_id FROM identity WHERE number = ?1",
+    [SQL_FORGOTTEN_NAME] = "SELECT device_id, module_id FROM forgotten WHERE number = ?1",
+
+    [SQL_JOB] = JOB " WHERE j.number = ?1",
+    [SQL_JOB_BY_ID] = JOB " WHERE j.id = ?1",
+    [SQL_JOBS] = JOB " WHERE j.number < ?1 AND (?2 = 0 OR ?2 >> j.type & 1)"
+                     " AND (?3 = 0 OR ?3 >> p.state & 1) ORDER BY j.number DESC",
+    [SQL_SLICES] = "SELECT s.slice, s.targets, coalesce(c.cursor, 0) FROM job_slice s"
+                   " LEFT JOIN job_cursor c ON c.job = s.job AND c.slice = s.slice"
+                   " WHERE s.job = ?1 ORDER BY s.slice",
+    [SQL_ENTRIES] = "SELECT number, status, call, outcome, fault, error_text, updated"
+                    " FROM job_entry WHERE job = ?1 AND number BETWEEN ?2 AND ?3 ORDER BY number",
+    [SQL_CHUNKS] = "SELECT first, last, updated FROM job_chunk"
+                   " WHERE job = ?1 AND last >= ?2 ORDER BY last",
+    [SQL_OUTCOME] = "SELECT id, status, payload FROM job_outcome WHERE job = ?1 AND id = ?2",
+    [SQL_OUTCOMES] = "SELECT id, status, payload FROM job_outcome WHERE job = ?1 ORDER BY id",
+};

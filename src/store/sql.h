@@ -1,0 +1,68 @@
+/* sql.h - every statement of the SQLite store, by name. Their parameters and columns are bound and
+ * read in the file that the first word names: write_*, purge_* in sqlite_write.c, the rest in
+ * sqlite_read.c and sqlite_jobs.c. */
+#pragma once
+
+enum sql {
+    SQL_BEGIN_READ,
+    SQL_BEGIN_WRITE,
+    SQL_COMMIT,
+    SQL_ROLLBACK,
+
+    SQL_WRITE_COUNTERS,
+    SQL_WRITE_POLICIES_NONE,
+    SQL_WRITE_POLICY,
+    SQL_WRITE_IDENTITY_NEW,
+    SQL_WRITE_IDENTITY,
+    SQL_WRITE_TAGS,
+    SQL_WRITE_DESIRED,
+    SQL_WRITE_REPORTED,
+    SQL_WRITE_SESSION,
+    SQL_REMOVE_IDENTITY,
+    SQL_REMOVE_TAGS,
+    SQL_REMOVE_DESIRED,
+    SQL_REMOVE_REPORTED,
+    SQL_REMOVE_SESSION,
+    SQL_LAST_JOB,
+    SQL_FORGET,
+    SQL_WRITE_PRESENCE,
+    SQL_WRITE_JOB,
+    SQL_WRITE_JOB_PROGRESS_NEW,
+    SQL_WRITE_JOB_PROGRESS,
+    SQL_WRITE_SLICE,
+    SQL_WRITE_CURSOR,
+    SQL_WRITE_CHUNK,
+    SQL_WRITE_ENTRY,
+    SQL_WRITE_OUTCOME,
+
+    SQL_PURGE_ENTRIES,
+    SQL_PURGE_OUTCOMES,
+    SQL_PURGE_CHUNKS,
+    SQL_PURGE_CURSORS,
+    SQL_PURGE_SLICES,
+    SQL_PURGE_FORGOTTEN,
+    SQL_PURGE_PROGRESS,
+    SQL_PURGE_JOB,
+
+    SQL_NUMBER_OF_NAME,
+    SQL_ENTITY,
+    SQL_SCAN_DEVICES,
+    SQL_SCAN_MODULES,
+    SQL_SCAN_NAMES,
+    SQL_COUNTERS,
+    SQL_POLICIES,
+    SQL_PRESENCE,
+    SQL_NAME,
+    SQL_FORGOTTEN_NAME,
+
+    SQL_JOB,
+    SQL_JOB_BY_ID,
+    SQL_JOBS,
+    SQL_SLICES,
+    SQL_ENTRIES,
+    SQL_CHUNKS,
+    SQL_OUTCOME,
+    SQL_OUTCOMES,
+    SQL_COUNT,
+};
+extern const char *const store_sql[SQL_COUNT];

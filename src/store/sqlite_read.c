@@ -1,0 +1,370 @@
+#include "base/banned.h"
+#include "store/sqlite_store.h"
+#include <assert.h>
+#include <stdlib.h>
+
+/* First columns of ENTITY in sql.c. */
+enum { COLUMN_TAGS = 17, COLUMN_DESIRED = 21, COLUMN_REPORTED = 25, COLUMN_SESSION = 29 };
+
+static bool read_entity(sqlite3_stmt *row, unsigned parts, struct entity *out);
+
+/* ---- finding ---- */
+
+static int by_number(const void *a, const void *b)
+{
+    const struct store_want *const *x = a, *const *y = b;
+    return ((*x)->number > (*y)->number) - ((*x)->number < (*y)->number);
+}
+
+/* 0 when nobody has that name. */
+static enum err number_of_name(struct db *db, const struct store_want *want, uint32_t *out,
+                               struct why *why)
+{
+    enum err err;
+    sqlite3_stmt *query = db_query(db, SQL_NUMBER_OF_NAME, &err, why);
+    if (err)
+        return err;
+    bind_text(query, 1, want->device_id);
+    bind_text(query, 2, want->module_id.ptr ? want->module_id : STR(""));
+    int rc = sqlite3_step(query);
+    *out = rc == SQLITE_ROW ? (uint32_t)sqlite3_column_int64(query, 0) : 0;
+    return db_finish(db, query, rc, why);
+}
+
+static void copy_section(struct arena *mem, struct twin_section *section)
+{
+    section->values = str_copy(mem, section->values);
+    section->meta = str_copy(mem, section->meta);
+}
+
+static struct str keep(struct arena *mem, struct str text)
+{
+    return text.ptr ? str_copy(mem, text) : STR_NONE;
+}
+
+static struct entity *copy_entity(struct arena *mem, const struct entity *row)
+{
+    struct entity *e = arena_new(mem, struct entity);
+    *e = *row;
+    struct identity *id = &e->id;
+    struct str *texts[] = {&id->device_id,
+                           &id->module_id,
+                           &id->status_reason,
+                           &id->primary_key,
+                           &id->secondary_key,
+                           &id->primary_thumbprint,
+                           &id->secondary_thumbprint,
+                           &id->device_scope,
+                           &id->parent_scopes,
+                           &id->model_id};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        *texts[i] = keep(mem, *texts[i]);
+    if (e->loaded & PART_TAGS)
+        copy_section(mem, &e->tags);
+    if (e->loaded & PART_DESIRED)
+        copy_section(mem, &e->desired);
+    if (e->loaded & PART_REPORTED)
+        copy_section(mem, &e->reported);
+    return e;
+}
+
+static enum err load(struct db *db, uint32_t number, unsigned parts, struct arena *mem,
+                     struct entity **out, struct why *why)
+{
+    *out = NULL;
+    enum err err;
+    sqlite3_stmt *query = db_query(db, SQL_ENTITY, &err, why);
+    if (err)
+        return err;
+    bind_int(query, 1, parts);
+    bind_int(query, 2, number);
+    int rc = sqlite3_step(query);
+    struct entity row;
+    if (rc == SQLITE_ROW) {
+        if (read_entity(query, parts, &row))
+            *out = copy_entity(mem, &row);
+        else
+            err = sqlite_bad_row(db, "identity", number, why);
+    }
+    enum err end = db_finish(db, query, rc, why);
+    return err ? err : end;
+}
+
+/* Wants for the same number share one entity, which has the parts of all of them: two requests of a
+ * batch must not decide on two copies of one twin. */
+static enum err load_all(struct db *db, struct store_want **order, size_t count, struct arena *mem,
+                         struct why *why)
+{
+    for (size_t i = 0, next; i < count; i = next) {
+        unsigned parts = PART_IDENTITY;
+        for (next = i; next < count && order[next]->number == order[i]->number; next++)
+            parts |= order[next]->parts;
+        struct entity *entity = NULL;
+        if (order[i]->number) {
+            enum err err = load(db, order[i]->number, parts, mem, &entity, why);
+            if (err)
+                return err;
+        }
+        for (size_t same = i; same < next; same++)
+            order[same]->found = entity;
+    }
+    return ERR_OK;
+}
+
+static enum err find_all(struct db *db, struct store_want *wants, size_t count, struct arena *mem,
+                         struct why *why)
+{
+    struct store_want **order = arena_array(mem, struct store_want *, count);
+    for (size_t i = 0; i < count; i++) {
+        order[i] = &wants[i];
+        wants[i].found = NULL;
+        if (wants[i].device_id.ptr) {
+            enum err err = number_of_name(db, &wants[i], &wants[i].number, why);
+            if (err)
+                return err;
+        }
+    }
+    if (count > 1)
+        qsort(order, count, sizeof(struct store_want *), by_number);
+    return load_all(db, order, count, mem, why);
+}
+
+/* Several statements must see one state: outside a snapshot, take one of our own. The writer's
+ * connection needs none, since nobody else writes. */
+enum err sqlite_find(struct store_reader *base, struct store_want *wants, size_t count,
+                     struct arena *mem, struct why *why)
+{
+    struct sqlite_reader *reader = (struct sqlite_reader *)base;
+    bool own = reader->db == &reader->own && !reader->in_snapshot;
+    enum err err = own ? store_begin(base, why) : ERR_OK;
+    if (err)
+        return err;
+    err = find_all(reader->db, wants, count, mem, why);
+    if (own)
+        store_end(base);
+    return err;
+}
+
+/* ---- reading a row ---- */
+
+static bool read_identity(sqlite3_stmt *row, struct identity *id)
+{
+    int64_t status = sqlite3_column_int64(row, 5), auth = sqlite3_column_int64(row, 8);
+    if (status < 0 || status > IDENTITY_DISABLED || auth < 0 || auth > AUTH_NONE)
+        return false;
+    *id = (struct identity){
+        .number = (uint32_t)sqlite3_column_int64(row, 0),
+        .device_id = column_str(row, 1),
+        .module_id = column_str(row, 2),
+        .created_ticks = sqlite3_column_int64(row, 3),
+        .etag = sqlite3_column_int64(row, 4),
+        .status = (enum identity_status)status,
+        .status_reason = column_str(row, 6),
+        .status_ticks = sqlite3_column_int64(row, 7),
+        .auth = (enum identity_auth)auth,
+        .primary_key = column_str(row, 9),
+        .secondary_key = column_str(row, 10),
+        .primary_thumbprint = column_str(row, 11),
+        .secondary_thumbprint = column_str(row, 12),
+        .iot_edge = sqlite3_column_int64(row, 13) != 0,
+        .device_scope = column_str(row, 14),
+        .parent_scopes = column_str(row, 15),
+        .model_id = column_str(row, 16),
+    };
+    return true;
+}
+
+static struct twin_section read_section(sqlite3_stmt *row, int at, enum twin_part part,
+                                        int64_t created_ticks)
+{
+    if (sqlite3_column_type(row, at) == SQLITE_NULL)
+        return twin_section_fresh(part, created_ticks);
+    return (struct twin_section){
+        .version = sqlite3_column_int64(row, at),
+        .stamp = sqlite3_column_int64(row, at + 1),
+        .values = column_str(row, at + 2),
+        .meta = column_str(row, at + 3),
+    };
+}
+
+static bool read_entity(sqlite3_stmt *row, unsigned parts, struct entity *out)
+{
+    *out = (struct entity){.loaded = parts | PART_IDENTITY};
+    if (!read_identity(row, &out->id))
+        return false;
+    int64_t created = out->id.created_ticks;
+    if (parts & PART_TAGS)
+        out->tags = read_section(row, COLUMN_TAGS, TWIN_TAGS, created);
+    if (parts & PART_DESIRED)
+        out->desired = read_section(row, COLUMN_DESIRED, TWIN_DESIRED, created);
+    if (parts & PART_REPORTED)
+        out->reported = read_section(row, COLUMN_REPORTED, TWIN_REPORTED, created);
+    if (sqlite3_column_type(row, COLUMN_SESSION) != SQLITE_NULL)
+        out->session = (struct session){
+            .exists = true,
+            .filters = (uint8_t)sqlite3_column_int64(row, COLUMN_SESSION),
+            .qos1 = (uint8_t)sqlite3_column_int64(row, COLUMN_SESSION + 1),
+        };
+    return true;
+}
+
+/* ---- walking ---- */
+
+static enum err visit_entities(struct db *db, sqlite3_stmt *query, unsigned parts,
+                               bool (*visit)(void *, const struct entity *), void *arg,
+                               struct why *why)
+{
+    int rc;
+    enum err err = ERR_OK;
+    struct entity entity;
+    while ((rc = sqlite3_step(query)) == SQLITE_ROW) {
+        if (!read_entity(query, parts, &entity)) {
+            err = sqlite_bad_row(db, "identity", sqlite3_column_int64(query, 0), why);
+            break;
+        }
+        if (!visit(arg, &entity))
+            break;
+    }
+    enum err end = db_finish(db, query, rc, why);
+    return err ? err : end;
+}
+
+enum err sqlite_scan(struct store_reader *reader, const struct store_scan *scan,
+                     bool (*visit)(void *, const struct entity *), void *arg, struct why *why)
+{
+    struct db *db = reader_db(reader);
+    enum err err;
+    sqlite3_stmt *query =
+        db_query(db, scan->modules ? SQL_SCAN_MODULES : SQL_SCAN_DEVICES, &err, why);
+    if (err)
+        return err;
+    bind_int(query, 1, scan->parts);
+    bind_int(query, 2, scan->after);
+    bind_int(query, 3, scan->until ? scan->until : UINT32_MAX);
+    return visit_entities(db, query, scan->parts, visit, arg, why);
+}
+
+enum err sqlite_scan_names(struct store_reader *reader, struct str after, size_t limit,
+                           bool (*visit)(void *, const struct entity *), void *arg, struct why *why)
+{
+    struct db *db = reader_db(reader);
+    enum err err;
+    sqlite3_stmt *query = db_query(db, SQL_SCAN_NAMES, &err, why);
+    if (err)
+        return err;
+    bind_int(query, 1, PART_IDENTITY);
+    bind_text(query, 2, after.ptr ? after : STR(""));
+    bind_int(query, 3, limit > INT32_MAX ? INT32_MAX : (int64_t)limit);
+    return visit_entities(db, query, PART_IDENTITY, visit, arg, why);
+}
+
+/* ---- small tables ---- */
+
+enum err sqlite_read_counters(struct store_reader *reader, struct store_counters *out,
+                              struct why *why)
+{
+    struct db *db = reader_db(reader);
+    enum err err;
+    sqlite3_stmt *query = db_query(db, SQL_COUNTERS, &err, why);
+    if (err)
+        return err;
+    int rc = sqlite3_step(query);
+    if (rc == SQLITE_ROW)
+        *out = (struct store_counters){
+            .next_number = (uint32_t)sqlite3_column_int64(query, 0),
+            .next_job = (uint32_t)sqlite3_column_int64(query, 1),
+            .next_call = (uint64_t)sqlite3_column_int64(query, 2),
+            .devices_enabled = (uint32_t)sqlite3_column_int64(query, 3),
+            .devices_disabled = (uint32_t)sqlite3_column_int64(query, 4),
+            .modules = (uint32_t)sqlite3_column_int64(query, 5),
+        };
+    bool missing = rc == SQLITE_DONE;
+    err = db_finish(db, query, rc, why);
+    return missing ? sqlite_bad_row(db, "counters", 0, why) : err;
+}
+
+enum err sqlite_read_policies(struct store_reader *reader, struct arena *mem, struct policy **out,
+                              size_t *count, struct why *why)
+{
+    struct db *db = reader_db(reader);
+    enum err err;
+    sqlite3_stmt *query = db_query(db, SQL_POLICIES, &err, why);
+    if (err)
+        return err;
+    struct policy *policies = NULL;
+    size_t used = 0, cap = 0;
+    int rc;
+    while ((rc = sqlite3_step(query)) == SQLITE_ROW) {
+        if (used == cap) {
+            cap = cap ? cap * 2 : POLICY_BUILT_IN_COUNT;
+            policies = xrealloc(policies, cap * sizeof *policies);
+        }
+        policies[used++] = (struct policy){
+            .name = str_copy(mem, column_str(query, 0)),
+            .rights = (unsigned)sqlite3_column_int64(query, 1),
+            .primary_key = str_copy(mem, column_str(query, 2)),
+            .secondary_key = str_copy(mem, column_str(query, 3)),
+        };
+    }
+    err = db_finish(db, query, rc, why);
+    *out = arena_array(mem, struct policy, used);
+    if (used)
+        memcpy(*out, policies, used * sizeof *policies);
+    *count = used;
+    free(policies);
+    return err;
+}
+
+enum err sqlite_read_presence(struct store_reader *reader,
+                              bool (*visit)(void *, const struct presence_page *), void *arg,
+                              struct why *why)
+{
+    struct db *db = reader_db(reader);
+    enum err err;
+    sqlite3_stmt *query = db_query(db, SQL_PRESENCE, &err, why);
+    if (err)
+        return err;
+    int rc;
+    while ((rc = sqlite3_step(query)) == SQLITE_ROW) {
+        struct presence_page page = {(uint32_t)sqlite3_column_int64(query, 0),
+                                     column_str(query, 1)};
+        if (!visit(arg, &page))
+            break;
+    }
+    return db_finish(db, query, rc, why);
+}
+
+static enum err read_name(struct db *db, enum sql which, struct store_name *name, struct arena *mem,
+                          struct why *why)
+{
+    enum err err;
+    sqlite3_stmt *query = db_query(db, which, &err, why);
+    if (err)
+        return err;
+    bind_int(query, 1, name->number);
+    int rc = sqlite3_step(query);
+    if (rc == SQLITE_ROW) {
+        name->device_id = str_copy(mem, column_str(query, 0));
+        name->module_id = str_copy(mem, column_str(query, 1));
+    }
+    return db_finish(db, query, rc, why);
+}
+
+/* A name moves from one table to the other in one transaction; looking into the table of the
+ * forgotten second, we can miss it in neither even without a snapshot. */
+enum err sqlite_names(struct store_reader *reader, struct store_name *names, size_t count,
+                      struct arena *mem, struct why *why)
+{
+    struct db *db = reader_db(reader);
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < count; i++) {
+        names[i].device_id = names[i].module_id = STR_NONE;
+        names[i].deleted = false;
+        err = read_name(db, SQL_NAME, &names[i], mem, why);
+        if (err || names[i].device_id.ptr)
+            continue;
+        err = read_name(db, SQL_FORGOTTEN_NAME, &names[i], mem, why);
+        names[i].deleted = names[i].device_id.ptr != NULL;
+    }
+    return err;
+}

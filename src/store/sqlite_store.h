@@ -1,0 +1,81 @@
+/* sqlite_store.h - the parts of the SQLite backend, for each other.
+ *
+ *   sqlite_open.c   opening, closing, figures        sqlite_read.c   identities, twins, small
+ * tables sqlite_write.c  a commit, purging                sqlite_jobs.c   rows of jobs checkpoint.c
+ * the thread                       sql.c, schema.c the texts */
+#pragma once
+#include "store/checkpoint.h"
+#include "store/sql.h"
+#include "store/store_ops.h"
+
+enum {
+    SQLITE_WRITER_CACHE_KIB = 256 << 10, /* the most it takes, when that much was touched */
+    SQLITE_READER_CACHE_KIB = 64 << 10,
+    SQLITE_CHECKPOINT_CACHE_KIB = 1 << 10,
+};
+
+struct sqlite_reader {
+    struct store_reader base;
+    struct db *db;
+    struct db own; /* unused by the writer's reader */
+    bool in_snapshot;
+};
+
+struct sqlite_store {
+    struct store base;
+    struct clock *clock;
+    char *path, *vfs;
+    bool read_only;
+    int lock_fd;
+    struct db db; /* the writer; of a read-only store just a connection */
+    struct sqlite_reader reader;
+    pthread_mutex_t writing; /* held in a write transaction; the checkpoint thread takes it, too */
+    struct checkpoint checkpoint;
+    const void **order; /* scratch of the writer, for rows in order of their keys */
+    size_t order_cap;
+    atomic_uint_fast64_t commits, failed_commits, commit_ns_total, commit_ns_max, rows_written;
+};
+
+enum err sqlite_commit(struct store *store, const struct store_commit *commit, struct why *why);
+enum err sqlite_purge_job(struct store *store, uint32_t job, size_t rows_max, bool *done,
+                          struct why *why);
+
+enum err sqlite_find(struct store_reader *reader, struct store_want *wants, size_t count,
+                     struct arena *mem, struct why *why);
+enum err sqlite_scan(struct store_reader *reader, const struct store_scan *scan,
+                     bool (*visit)(void *, const struct entity *), void *arg, struct why *why);
+enum err sqlite_scan_names(struct store_reader *reader, struct str after, size_t limit,
+                           bool (*visit)(void *, const struct entity *), void *arg,
+                           struct why *why);
+enum err sqlite_read_counters(struct store_reader *reader, struct store_counters *out,
+                              struct why *why);
+enum err sqlite_read_policies(struct store_reader *reader, struct arena *mem, struct policy **out,
+                              size_t *count, struct why *why);
+enum err sqlite_read_presence(struct store_reader *reader,
+                              bool (*visit)(void *, const struct presence_page *), void *arg,
+                              struct why *why);
+enum err sqlite_names(struct store_reader *reader, struct store_name *names, size_t count,
+                      struct arena *mem, struct why *why);
+
+enum err sqlite_find_job(struct store_reader *reader, struct str id, uint32_t number,
+                         struct arena *mem, struct job **out, struct why *why);
+enum err sqlite_scan_jobs(struct store_reader *reader, const struct store_jobs *which,
+                          bool (*visit)(void *, const struct job *), void *arg, struct why *why);
+enum err sqlite_job_slices(struct store_reader *reader, uint32_t job, struct arena *mem,
+                           struct job_slice **out, size_t *count, struct why *why);
+enum err sqlite_job_entries(struct store_reader *reader, uint32_t job, uint32_t first,
+                            uint32_t last, bool (*visit)(void *, const struct job_entry *),
+                            void *arg, struct why *why);
+enum err sqlite_job_chunks(struct store_reader *reader, uint32_t job, uint32_t first, uint32_t last,
+                           bool (*visit)(void *, const struct job_chunk *), void *arg,
+                           struct why *why);
+enum err sqlite_job_outcomes(struct store_reader *reader, uint32_t job, uint32_t id,
+                             bool (*visit)(void *, const struct job_outcome *), void *arg,
+                             struct why *why);
+
+static inline struct db *reader_db(struct store_reader *reader)
+{
+    return ((struct sqlite_reader *)reader)->db;
+}
+/* Numbers and texts of a row that cannot be ours. */
+enum err sqlite_bad_row(struct db *db, const char *what, int64_t key, struct why *why);
