@@ -49,7 +49,7 @@ struct str complain_cut(struct str word)
 /* What stands around `at`, on one line whatever the query contains. */
 static size_t print_excerpt(char *out, size_t size, struct str text, size_t at)
 {
-    static const char head[] = ", near: ", mark[] = ">>>";
+    static const char head[] = " near: ", mark[] = ">>>";
     size_t frame = sizeof head + sizeof mark - 1; /* with the final NUL */
     size_t side = size > frame ? (size - frame) / 2 : 0;
     if (side < EXCERPT_SIDE_MIN || text.len == 0)

@@ -1,7 +1,7 @@
 /* complain.h - how the compiler says no: what was expected, where, and what was probably meant.
  *
- *      line 1, column 10: expected 'FROM', found 'FORM'; did you mean 'FROM'? at: SELECT * >>>FORM
- * devices
+ *      line 1, column 10: expected 'FROM', found 'FORM'; did you mean 'FROM'? near: SELECT *
+ * >>>FORM
  *
  * Lines and columns count characters from 1; `why->at` is the offset in bytes. */
 #pragma once

@@ -1,10 +1,9 @@
-/* field.h - the names that a query can say, and what stands behind them.
+/* field.h - the names that a query can say, and how each is read from a document.
  *
- * A path is bound once: its first segments meet a row of the table of fields, which knows how to
- * read that part of a document; the remaining segments walk the JSON below it. Names of the system
- * and of containers match without case, keys below tags, desired and reported exactly. A path that
- * meets no field is undefined everywhere, which is no error.
- * Source: spec/query-language.md 3. */
+ * One table: where a name stands, what reading it needs, and the function that reads it. A field is
+ * either a value, or the root of a JSON tree below which any names may follow. Names of the system
+ * and of containers match without case. What is not in the table is undefined everywhere.
+ * Source: spec/query-language.md 3.1, 3.2. */
 #pragma once
 #include "query/scratch.h"
 #include "query/value.h"
@@ -22,27 +21,32 @@ enum field_role { /* fields from which the plan learns what need not be read at 
                   ROLE_RECORD_STATUS,
 };
 
-struct field;
-struct path {
-    size_t at;         /* offset in the query */
-    struct str *names; /* as written; after binding without the prefix */
-    size_t count;
-    const struct field *field; /* NULL: undefined everywhere */
-    size_t taken;              /* names that led to the field; the others walk its JSON */
-    struct str key;            /* of a row: the last name in its canonical spelling */
+/* What a name stands in. A row that `holds` something has names below it. */
+enum container {
+    NOWHERE,
+    IN_TWIN,
+    IN_RECORD,
+    IN_THUMBPRINT,
+    IN_CAPABILITIES,
+    IN_PROPERTIES,
+    IN_DESIRED,
+    IN_REPORTED,
+    IN_ERROR,
+};
+struct field {
+    enum container in;
+    const char *name;
+    enum container holds;
+    unsigned needs;
+    enum field_role role;
+    struct value (*read)(const struct source *); /* a value, or */
+    yyjson_val *(*tree)(const struct source *);  /* a tree; NULL when undefined */
+    void (*put)(const struct source *,
+                struct buf *); /* an object that is not kept as one JSON text */
+    bool exact;                /* the name matches with case */
+    bool devices_only;         /* not in devices.modules */
 };
 
-/* Drop a prefix that fits the collection, find the field, name the key. */
-void path_bind(struct path *path, enum query_collection collection);
-bool path_equal(const struct path *a, const struct path *b);
-unsigned path_needs(const struct path *path); /* QUERY_NEEDS_ bits */
-enum field_role path_role(const struct path *path);
-
-struct value path_read(const struct path *path, const struct source *src);
-/* True for objects that path_put composes, such as `properties`: they have more than their tree. */
-bool path_is_composed(const struct path *path);
-/* Append the value as JSON; false, and nothing appended, when it is undefined. */
-bool path_put(const struct path *path, const struct source *src, struct buf *out);
-
-/* A primitive value as JSON; whole numbers without a fraction. */
-void value_put(struct value v, struct buf *out);
+/* NULL when nothing of that name stands there. */
+const struct field *field_find(enum container in, struct str name,
+                               enum query_collection collection);

@@ -7,8 +7,8 @@
  * place. Depth is limited before it is spent; chains of AND and OR are one node, however long.
  * Source: spec/query-language.md 2. */
 #pragma once
-#include "query/field.h"
 #include "query/function.h"
+#include "query/path.h"
 #include "query/value.h"
 
 enum node_kind {

@@ -29,10 +29,9 @@ struct token lexer_next(struct lexer *lexer)
     return token;
 }
 
-const char *keyword_word(enum keyword keyword)
+bool token_is_keyword(const struct token *token, enum keyword keyword)
 {
-    assert(keyword < KEYWORDS);
-    return keywords[keyword];
+    return token->kind == TOKEN_KEYWORD && token->keyword == keyword;
 }
 
 /* ---- characters ---- */

@@ -72,4 +72,4 @@ struct lexer {
 void lexer_init(struct lexer *lexer, struct str text, struct arena *mem);
 struct token lexer_next(struct lexer *lexer); /* TOKEN_END again and again at the end */
 
-const char *keyword_word(enum keyword keyword); /* "SELECT" */
+bool token_is_keyword(const struct token *token, enum keyword keyword);

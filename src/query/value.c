@@ -1,6 +1,10 @@
 #include "query/value.h"
 #include "base/banned.h"
+#include <assert.h>
+#include <math.h>
 #include <stdlib.h>
+
+#define EXACT_MAX 9007199254740992.0 /* 2^53: whole numbers up to here are exact in a double */
 
 struct value value_of_json(yyjson_val *json)
 {
@@ -71,6 +75,37 @@ bool value_same(struct value a, struct value b)
 {
     struct value equal = value_compare(a, COMPARE_EQUAL, b);
     return equal.kind == VALUE_BOOL && equal.truth;
+}
+
+void value_put(struct value v, struct buf *out)
+{
+    switch (v.kind) {
+    case VALUE_NULL:
+        buf_put(out, STR("null"));
+        return;
+    case VALUE_BOOL:
+        buf_put(out, v.truth ? STR("true") : STR("false"));
+        return;
+    case VALUE_NUMBER:
+        if (v.number == trunc(v.number) && fabs(v.number) <= EXACT_MAX) {
+            buf_put_i64(out, (int64_t)v.number);
+        } else {
+            yyjson_val real = {0};
+            yyjson_set_real(&real, v.number);
+            json_put_value(out, &real);
+        }
+        return;
+    case VALUE_TEXT:
+        json_put_str(out, v.text);
+        return;
+    case VALUE_ARRAY:
+    case VALUE_OBJECT:
+        json_put_value(out, v.json);
+        return;
+    case VALUE_UNDEFINED:
+        break;
+    }
+    assert(v.kind != VALUE_UNDEFINED);
 }
 
 /* ---- sets ---- */

@@ -67,6 +67,10 @@ struct value value_compare(struct value left, enum compare_op op, struct value r
 /* Same primitive type and same value. */
 bool value_same(struct value a, struct value b);
 
+/* Append it as JSON, whole numbers without a fraction. Not for undefined values, nor for objects
+ * that are not kept as JSON. */
+void value_put(struct value v, struct buf *out);
+
 /* A list of literals, made ready for look-ups: sorted, without duplicates. */
 struct value_set {
     struct str *texts;
