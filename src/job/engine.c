@@ -1,0 +1,558 @@
+#include "job/engine.h"
+#include "base/log.h"
+#include "job/run.h"
+#include "model/fault.h"
+#include <assert.h>
+
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S INT64_C(1000000000)
+
+enum {
+    SHARE_MIN = 16, /* devices of a run per turn, however many run */
+    PURGE_EVERY_S = 3600,
+};
+
+/* ---- runs ---- */
+
+struct run *run_find(struct job_engine *engine, uint32_t number)
+{
+    return map_get(&engine->runs, number);
+}
+
+void run_todo(struct run *run)
+{
+    struct job_engine *engine = run->engine;
+    if (run->in_todo)
+        return;
+    run->in_todo = true;
+    run->next_todo = NULL;
+    *engine->todo_last = run;
+    engine->todo_last = &run->next_todo;
+}
+
+static bool counts_as_active(enum job_state state)
+{
+    return state == JOB_QUEUED || state == JOB_RUNNING;
+}
+
+static void set_state(struct run *run, enum job_state state)
+{
+    struct job_engine *engine = run->engine;
+    engine->active += (uint32_t)counts_as_active(state) - (uint32_t)counts_as_active(run->state);
+    run->state = state;
+}
+
+static void timer_fired(struct hub_timer *timer, struct hub *hub)
+{
+    struct run *run = (struct run *)((char *)timer - offsetof(struct run, timer));
+    if (run->phase == RUN_RUNNING)
+        run->expired = true;
+    run_todo(run);
+}
+
+struct run *run_add(struct job_engine *engine, const struct job *job)
+{
+    struct run *run = xcalloc(1, sizeof(*run));
+    run->engine = engine;
+    run->number = job->number;
+    run->id = str_copy(&run->mem, job->id);
+    run->condition = str_copy(&run->mem, job->condition);
+    run->type = job->type;
+    run->start_ticks = job->start_ticks;
+    run->window_end_ticks = job_window_end(job);
+    run->timer.fire = timer_fired;
+    run->ended_last = &run->ended;
+    run->next_outcome = 1;
+    set_state(run, job->state);
+    map_put(&engine->runs, run->number, run);
+    atomic_fetch_add(&engine->stats.unfinished, 1);
+    return run;
+}
+
+static void running_add(struct run *run)
+{
+    struct job_engine *engine = run->engine;
+    if (engine->running_count == engine->running_cap) {
+        engine->running_cap = engine->running_cap ? engine->running_cap * 2 : 16;
+        engine->running = xrealloc(engine->running, engine->running_cap * sizeof(*engine->running));
+    }
+    engine->running[engine->running_count++] = run;
+    atomic_store(&engine->stats.running, engine->running_count);
+}
+
+static void running_remove(struct run *run)
+{
+    struct job_engine *engine = run->engine;
+    for (size_t i = 0; i < engine->running_count; i++) {
+        if (engine->running[i] != run)
+            continue;
+        memmove(&engine->running[i], &engine->running[i + 1],
+                (--engine->running_count - i) * sizeof(*engine->running));
+        break;
+    }
+    atomic_store(&engine->stats.running, engine->running_count);
+}
+
+static void todo_remove(struct run *run)
+{
+    struct job_engine *engine = run->engine;
+    struct run **link = &engine->todo;
+    while (*link && *link != run)
+        link = &(*link)->next_todo;
+    if (*link)
+        *link = run->next_todo;
+    engine->todo_last = &engine->todo;
+    while (*engine->todo_last)
+        engine->todo_last = &(*engine->todo_last)->next_todo;
+    run->in_todo = false;
+}
+
+void run_destroy(struct run *run)
+{
+    struct job_engine *engine = run->engine;
+    hub_timer_stop(engine->hub, &run->timer);
+    if (run->in_todo)
+        todo_remove(run);
+    running_remove(run);
+    set_state(run, JOB_NOWHERE);
+    map_remove(&engine->runs, run->number);
+    for (struct job_call *call = run->ended, *next; call; call = next) {
+        next = call->next;
+        free((void *)(uintptr_t)call->payload.ptr);
+        free(call);
+    }
+    for (size_t i = 0; i < run->slice_count; i++)
+        roaring_bitmap_free(run->slices[i].targets);
+    free(run->slices);
+    if (run->waiting)
+        roaring_bitmap_free(run->waiting);
+    if (run->ready)
+        roaring_bitmap_free(run->ready);
+    strmap_done(&run->outcomes);
+    arena_done(&run->mem);
+    free(run);
+    atomic_fetch_sub(&engine->stats.unfinished, 1);
+}
+
+void run_start_window(struct run *run)
+{
+    run->phase = RUN_RUNNING;
+    running_add(run);
+    hub_timer_hub(run->engine->hub, &run->timer, run->window_end_ticks);
+}
+
+static void log_end(const struct run *run, const struct job *job)
+{
+    log_info("job ended", LOG_STR("job", run->id), LOG_TEXT_Z("state", job_state_word(job->state)),
+             LOG_INT("devices", job->counts.devices), LOG_INT("succeeded", job->counts.succeeded),
+             LOG_INT("failed", job->counts.failed), LOG_INT("canceled", job->counts.canceled));
+}
+
+void run_committed(struct run *run, const struct job *job)
+{
+    bool was_final = job_is_final(run->state);
+    set_state(run, job->state);
+    if (!job_is_final(job->state))
+        return;
+    if (!was_final)
+        log_end(run, job);
+    if (run->in_flight == 0 && run->ended_count == 0) {
+        run_destroy(run);
+        return;
+    }
+    /* Cancelled with calls in flight: they finish, and their results count. */
+    run->phase = RUN_DRAINING;
+}
+
+/* ---- tasks of runs ---- */
+
+static void run_task_reply(struct hub_task *task)
+{
+    struct run_task *run_task = (struct run_task *)task;
+    struct job_engine *engine = run_task->engine;
+    struct run *run = run_find(engine, run_task->run);
+    if (run)
+        run->in_turn = false;
+    if (task->result != ERR_OK) {
+        /* The store let us down: rest, then decide again. Nothing in memory has moved. */
+        log_warn("job step failed", LOG_INT("job", run_task->run),
+                 LOG_TEXT_Z("reason", task->why.text));
+        engine->paused = true;
+        hub_timer_mono(engine->hub, &engine->retry_timer,
+                       hub_mono_ns(engine->hub) + HUB_RETRY_MS * NS_PER_MS);
+        if (run)
+            run_todo(run);
+    }
+    if (run_task->release)
+        run_task->release(task);
+    arena_done(&task->mem);
+    free(run_task);
+}
+
+void *run_task_start(struct run *run, size_t size, const struct hub_task_ops *ops)
+{
+    struct run_task *task = xcalloc(1, size);
+    task->engine = run->engine;
+    task->run = run->number;
+    task->task.ops = ops;
+    task->task.reply = run_task_reply;
+    run->in_turn = true;
+    engine_task(run->engine->hub, &task->task);
+    return task;
+}
+
+/* ---- QUEUED becomes SCHEDULED ---- */
+
+static void later_load(struct hub_task *task, struct hub_turn *turn)
+{
+    turn_want_job_number(turn, ((struct run_task *)task)->run);
+}
+
+static enum err later_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
+{
+    struct job *job = turn_job_number(turn, ((struct run_task *)task)->run);
+    if (!job || job->state != JOB_QUEUED)
+        return ERR_OK; /* cancelled meanwhile */
+    enum err err = job_move(job, JOB_LATER, why);
+    assert(err == ERR_OK);
+    turn_job_changed(turn, job);
+    return ERR_OK;
+}
+
+static enum task_next later_act(struct hub_task *task, struct hub *hub)
+{
+    struct run_task *run_task = (struct run_task *)task;
+    struct run *run = run_find(run_task->engine, run_task->run);
+    if (run && run->state == JOB_QUEUED)
+        set_state(run, JOB_SCHEDULED);
+    return TASK_REPLY;
+}
+
+static const struct hub_task_ops later_ops = {
+    .name = "job.later", .load = later_load, .decide = later_decide, .act = later_act};
+
+/* ---- the engine's share of a turn ---- */
+
+static void look_at(struct run *run)
+{
+    struct hub *hub = run->engine->hub;
+    if (run->in_turn || run->phase != RUN_WAITING)
+        return;
+    if (hub_now_ticks(hub) >= run->start_ticks) {
+        run_resolve(run);
+        return;
+    }
+    hub_timer_hub(hub, &run->timer, run->start_ticks);
+    if (run->state == JOB_QUEUED)
+        run_task_start(run, sizeof(struct run_task), &later_ops);
+}
+
+static void work_off_todo(struct job_engine *engine)
+{
+    struct run *run = engine->todo;
+    engine->todo = NULL;
+    engine->todo_last = &engine->todo;
+    for (struct run *next; run; run = next) {
+        next = run->next_todo;
+        run->in_todo = false;
+        look_at(run);
+    }
+}
+
+static bool run_busy(const struct run *run)
+{
+    if (run->in_turn)
+        return false;
+    return run->type == JOB_TYPE_UPDATE_TWIN ? twin_run_busy(run) : method_run_busy(run);
+}
+
+/* The hub's own pace: how many device operations fit now. */
+static size_t tokens_left(struct job_engine *engine, size_t room)
+{
+    uint32_t rate = engine->config.devices_per_second;
+    if (rate == 0)
+        return room;
+    int64_t now = hub_mono_ns(engine->hub);
+    engine->tokens += (double)(now - engine->tokens_at_ns) / (double)NS_PER_S * rate;
+    engine->tokens_at_ns = now;
+    if (engine->tokens > rate)
+        engine->tokens = rate;
+    size_t left = engine->tokens < 0 ? 0 : (size_t)engine->tokens;
+    return left < room ? left : room;
+}
+
+/* Every run that has work gets a share; who comes first changes from turn to turn, except among
+ * method jobs, whose calls to one device go out in the order of their starts (method_run.c). */
+static void share_out(struct job_engine *engine)
+{
+    size_t busy = 0;
+    for (size_t i = 0; i < engine->running_count; i++)
+        busy += run_busy(engine->running[i]);
+    if (busy == 0)
+        return;
+    size_t room = tokens_left(engine, JOB_CHUNK_MAX);
+    size_t share = JOB_CHUNK_MAX / busy < SHARE_MIN ? SHARE_MIN : JOB_CHUNK_MAX / busy;
+    size_t count = engine->running_count;
+    size_t first = engine->turn_first % count;
+    size_t taken = 0;
+    for (size_t i = 0; i < count && taken < room; i++) {
+        struct run *run = engine->running[(first + i) % count];
+        if (!run_busy(run))
+            continue;
+        size_t left = room - taken < share ? room - taken : share;
+        taken += run->type == JOB_TYPE_UPDATE_TWIN ? twin_run_step(run, left)
+                                                   : method_run_step(run, left);
+        engine->turn_first = (first + i + 1) % count;
+    }
+    if (engine->config.devices_per_second)
+        engine->tokens -= (double)taken;
+}
+
+static void purge_some(struct job_engine *engine)
+{
+    bool done = false;
+    struct why why;
+    if (engine->purge_count == 0)
+        return;
+    uint32_t job = engine->purge[engine->purge_count - 1];
+    enum err err = store_purge_job(engine->hub->store, job, JOB_PURGE_ROWS, &done, &why);
+    if (err != ERR_OK) {
+        log_warn("job history cannot be purged", LOG_INT("job", job),
+                 LOG_TEXT_Z("reason", why.text));
+        engine->purge_count = 0; /* the next round finds them again */
+    } else if (done) {
+        engine->purge_count--;
+    }
+}
+
+static void collect(struct hub_engine *base, struct hub *hub, size_t room)
+{
+    struct job_engine *engine = (struct job_engine *)base;
+    if (engine->paused)
+        return;
+    work_off_todo(engine);
+    share_out(engine);
+    purge_some(engine);
+}
+
+static bool busy(const struct hub_engine *base)
+{
+    const struct job_engine *engine = (const struct job_engine *)base;
+    if (engine->paused)
+        return false;
+    if (engine->todo || engine->purge_count > 0)
+        return true;
+    for (size_t i = 0; i < engine->running_count; i++)
+        if (run_busy(engine->running[i]))
+            return true;
+    return false;
+}
+
+static void retry(struct hub_timer *timer, struct hub *hub)
+{
+    ((struct job_engine *)((char *)timer - offsetof(struct job_engine, retry_timer)))->paused =
+        false;
+}
+
+/* ---- history ---- */
+
+struct purge_scan {
+    struct job_engine *engine;
+    int64_t before_ticks;
+    size_t cap;
+};
+
+static bool purge_visit(void *arg, const struct job *job)
+{
+    struct purge_scan *scan = arg;
+    struct job_engine *engine = scan->engine;
+    if (!job_is_final(job->state) || job->created_ticks >= scan->before_ticks ||
+        run_find(engine, job->number))
+        return true;
+    if (engine->purge_count == scan->cap) {
+        scan->cap = scan->cap ? scan->cap * 2 : 64;
+        engine->purge = xrealloc(engine->purge, scan->cap * sizeof(*engine->purge));
+    }
+    engine->purge[engine->purge_count++] = job->number;
+    return true;
+}
+
+static void purge_look(struct hub_timer *timer, struct hub *hub)
+{
+    struct job_engine *engine =
+        (struct job_engine *)((char *)timer - offsetof(struct job_engine, purge_timer));
+    struct purge_scan scan = {.engine = engine};
+    struct why why;
+    scan.before_ticks = hub_now_ticks(hub) - engine->config.history_days * 86400 * TICKS_PER_SECOND;
+    scan.cap = engine->purge_count;
+    if (engine->purge_count == 0 && store_scan_jobs(store_main(hub->store), &(struct store_jobs){0},
+                                                    purge_visit, &scan, &why) != ERR_OK)
+        log_warn("job history cannot be read", LOG_TEXT_Z("reason", why.text));
+    hub_timer_hub(hub, timer, hub_now_ticks(hub) + PURGE_EVERY_S * TICKS_PER_SECOND);
+}
+
+/* ---- what the hub tells ---- */
+
+#define EACH_METHOD_RUN(engine, call)                                                              \
+    for (size_t i = 0; i < (engine)->running_count; i++)                                           \
+        if ((engine)->running[i]->type == JOB_TYPE_DEVICE_METHOD)                                  \
+    call((engine)->running[i], number)
+
+static void device_ready(struct hub_engine *base, struct hub *hub, uint32_t number)
+{
+    EACH_METHOD_RUN((struct job_engine *)base, method_run_device_ready);
+}
+
+static void device_gone(struct hub_engine *base, struct hub *hub, uint32_t number)
+{
+    EACH_METHOD_RUN((struct job_engine *)base, method_run_device_gone);
+}
+
+static void device_deleted(struct hub_engine *base, struct hub *hub, uint32_t number)
+{
+    EACH_METHOD_RUN((struct job_engine *)base, method_run_device_deleted);
+}
+
+static const struct hub_engine_ops engine_ops = {
+    .collect = collect,
+    .device_ready = device_ready,
+    .device_gone = device_gone,
+    .device_deleted = device_deleted,
+    .busy = busy,
+};
+
+/* ---- create and cancel ---- */
+
+static void create_load(struct hub_task *task, struct hub_turn *turn)
+{
+    turn_want_job(turn, ((struct job_create *)task)->job.id);
+}
+
+static enum err create_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
+{
+    struct job_create *create = (struct job_create *)task;
+    struct job_engine *engine = create->engine;
+    if (turn_job(turn, create->job.id))
+        return err_fault(ERR_CONFLICT, FAULT_JOB_ALREADY_EXISTS, why,
+                         "A job with ID '%.*s' already exists.", STR_ARG(create->job.id));
+    if (engine->config.active_max && engine->active >= engine->config.active_max)
+        return err_fault(ERR_BUSY, FAULT_MAX_ACTIVE_JOBS, why,
+                         "%u jobs are queued or running, which is the limit", engine->active);
+    if (atomic_load(&engine->stats.unfinished) >= JOBS_UNFINISHED_MAX)
+        return err_fault(ERR_BUSY, FAULT_MAX_ACTIVE_JOBS, why,
+                         "%d jobs wait or run, which is the limit", JOBS_UNFINISHED_MAX);
+    create->job = *turn_job_create(turn, &create->job);
+    return ERR_OK;
+}
+
+static enum task_next create_act(struct hub_task *task, struct hub *hub)
+{
+    struct job_create *create = (struct job_create *)task;
+    struct why why;
+    struct run *run = run_add(create->engine, &create->job);
+    if (run_read_body(run, create->job.body, &why) != ERR_OK)
+        log_error("stored job cannot be read", LOG_STR("job", run->id),
+                  LOG_TEXT_Z("reason", why.text));
+    log_info("job created", LOG_STR("job", run->id), LOG_TEXT_Z("type", job_type_word(run->type)));
+    run_todo(run);
+    return TASK_REPLY;
+}
+
+static const struct hub_task_ops create_ops = {
+    .name = "job.create", .load = create_load, .decide = create_decide, .act = create_act};
+
+void job_create_init(struct job_create *task)
+{
+    task->task.ops = &create_ops;
+}
+
+static void cancel_load(struct hub_task *task, struct hub_turn *turn)
+{
+    turn_want_job(turn, ((struct job_cancel *)task)->id);
+}
+
+static enum err cancel_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
+{
+    struct job_cancel *cancel = (struct job_cancel *)task;
+    struct job *job = turn_job(turn, cancel->id);
+    if (!job)
+        return err_fault(ERR_NOT_FOUND, FAULT_JOB_NOT_FOUND, why, "Job %.*s not found.",
+                         STR_ARG(cancel->id));
+    enum err err = job_move(job, JOB_CANCEL, why);
+    if (err != ERR_OK)
+        return err;
+    struct job_counts *counts = &job->counts;
+    counts->canceled = counts->devices - counts->succeeded - counts->failed - counts->running;
+    job->end_ticks = turn->now_ticks;
+    turn_job_changed(turn, job);
+    cancel->result = job_copy(&task->mem, job);
+    return ERR_OK;
+}
+
+static enum task_next cancel_act(struct hub_task *task, struct hub *hub)
+{
+    struct job_cancel *cancel = (struct job_cancel *)task;
+    struct run *run = run_find(cancel->engine, cancel->result->number);
+    if (!run)
+        return TASK_REPLY;
+    run->closed = true;
+    run_committed(run, cancel->result);
+    return TASK_REPLY;
+}
+
+static const struct hub_task_ops cancel_ops = {
+    .name = "job.cancel", .load = cancel_load, .decide = cancel_decide, .act = cancel_act};
+
+void job_cancel_init(struct job_cancel *task)
+{
+    task->task.ops = &cancel_ops;
+}
+
+/* ---- life ---- */
+
+enum err job_engine_create(const struct job_engine_config *config, struct job_engine **out,
+                           struct why *why)
+{
+    struct job_engine *engine = xcalloc(1, sizeof(*engine));
+    engine->base.ops = &engine_ops;
+    engine->config = *config;
+    if (engine->config.history_days == 0)
+        engine->config.history_days = JOB_HISTORY_DAYS;
+    engine->hub = config->hub;
+    engine->todo_last = &engine->todo;
+    engine->retry_timer.fire = retry;
+    engine->purge_timer.fire = purge_look;
+    engine->tokens_at_ns = hub_mono_ns(config->hub);
+    enum err err = runs_recover(engine, why);
+    if (err != ERR_OK) {
+        job_engine_destroy(engine);
+        return err;
+    }
+    hub_timer_hub(engine->hub, &engine->purge_timer, hub_now_ticks(engine->hub));
+    hub_set_engine(engine->hub, &engine->base);
+    *out = engine;
+    return ERR_OK;
+}
+
+void job_engine_destroy(struct job_engine *engine)
+{
+    if (!engine)
+        return;
+    hub_set_engine(engine->hub, NULL);
+    hub_timer_stop(engine->hub, &engine->retry_timer);
+    hub_timer_stop(engine->hub, &engine->purge_timer);
+    size_t at = 0;
+    uint64_t number;
+    void *run;
+    while (map_next(&engine->runs, &at, &number, &run))
+        run_destroy(run);
+    map_done(&engine->runs);
+    free(engine->running);
+    free(engine->purge);
+    free(engine);
+}
+
+const struct job_engine_stats *job_engine_stats(const struct job_engine *engine)
+{
+    return &engine->stats;
+}

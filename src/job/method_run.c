@@ -1,0 +1,363 @@
+#include "job/run.h"
+#include "model/fault.h"
+#include <assert.h>
+
+/* A step of a method job: outcomes that came in go on record, and intents to call go on record
+ * before the calls are sent. One transaction for both. */
+struct step {
+    struct run_task task;
+    bool expired;
+    size_t ended_count; /* of the head of run->ended */
+    size_t made_count;  /* of calls: those that were not sent are freed with the task */
+    size_t call_count;  /* of calls: those that are to be sent */
+    bool acted_on;
+    struct job after;
+    struct outcome_new {
+        struct str key;
+        uint32_t id;
+    } * fresh; /* outcomes first met in this step, in task.mem */
+    size_t fresh_count;
+    struct job_call *calls[];
+};
+
+enum {
+    STEP_ENDED_MAX = 512, /* outcomes recorded per step */
+    STEP_LOOK_MAX = 2048, /* ready devices looked at per step, when others go first */
+};
+
+static bool may_call(const struct run *run)
+{
+    return run->phase == RUN_RUNNING && !run->closed && run->in_flight < JOB_CALLS_IN_FLIGHT &&
+           !roaring_bitmap_is_empty(run->ready);
+}
+
+bool method_run_busy(const struct run *run)
+{
+    return run->ended_count > 0 || may_call(run) || (run->expired && !run->closed);
+}
+
+/* ---- who can be called ---- */
+
+void method_run_device_ready(struct run *run, uint32_t number)
+{
+    if (roaring_bitmap_contains(run->waiting, number))
+        roaring_bitmap_add(run->ready, number);
+}
+
+void method_run_device_gone(struct run *run, uint32_t number)
+{
+    roaring_bitmap_remove(run->ready, number);
+}
+
+void method_run_begin(struct run *run)
+{
+    size_t at = 0;
+    uint64_t number;
+    void *attachment;
+    while (map_next(&run->engine->hub->attachments, &at, &number, &attachment))
+        if (attached_ready(run->engine->hub, (uint32_t)number))
+            method_run_device_ready(run, (uint32_t)number);
+}
+
+/* An earlier job that could call the same device right now goes first. */
+static bool another_goes_first(const struct run *run, uint32_t number)
+{
+    struct job_engine *engine = run->engine;
+    for (size_t i = 0; i < engine->running_count && engine->running[i] != run; i++) {
+        const struct run *earlier = engine->running[i];
+        if (earlier->type == JOB_TYPE_DEVICE_METHOD && may_call(earlier) &&
+            roaring_bitmap_contains(earlier->ready, number))
+            return true;
+    }
+    return false;
+}
+
+/* ---- a call ends ---- */
+
+static void ended(struct job_call *call)
+{
+    struct run *run = call->run;
+    call->updated_ticks = hub_now_ticks(run->engine->hub);
+    call->next = NULL;
+    *run->ended_last = call;
+    run->ended_last = &call->next;
+    run->ended_count++;
+}
+
+static void call_done(struct hub_call *base, struct hub *hub, enum call_end end, int32_t status,
+                      struct str payload)
+{
+    struct job_call *call = (struct job_call *)base;
+    call->run->in_flight--;
+    switch (end) {
+    case CALL_ANSWERED: {
+        char *copy = xmalloc(payload.len + 1);
+        memcpy(copy, payload.ptr, payload.len);
+        call->payload = str_of(copy, payload.len);
+        call->status = status;
+        break;
+    }
+    case CALL_BAD_ANSWER:
+        call->fault = FAULT_BAD_GATEWAY;
+        call->error_text = STR("The device answered with something that is not JSON or too large.");
+        break;
+    case CALL_TIMED_OUT:
+        call->fault = FAULT_GATEWAY_TIMEOUT;
+        call->error_text = STR("Timed out waiting for the response from device.");
+        break;
+    case CALL_CONNECTION_LOST:
+        call->fault = FAULT_GATEWAY_TIMEOUT;
+        call->error_text = STR("The connection of the device was lost before it answered.");
+        break;
+    case CALL_DELETED:
+        call->fault = FAULT_DEVICE_NOT_FOUND;
+        call->error_text = STR("The device was deleted before it answered.");
+        break;
+    }
+    ended(call);
+}
+
+static struct job_call *new_call(struct run *run, uint32_t number, uint64_t id)
+{
+    struct job_call *call = xcalloc(1, sizeof(*call));
+    call->run = run;
+    call->call = (struct hub_call){.id = id, .number = number, .done = call_done};
+    return call;
+}
+
+void method_run_lost(struct run *run, uint32_t number, uint64_t id)
+{
+    struct job_call *call = new_call(run, number, id);
+    call->sent = true;
+    call->fault = FAULT_GATEWAY_TIMEOUT;
+    call->error_text =
+        STR("The hub restarted while the call was in flight: it is not known whether the "
+            "device carried it out.");
+    ended(call);
+}
+
+void method_run_device_deleted(struct run *run, uint32_t number)
+{
+    roaring_bitmap_remove(run->ready, number);
+    if (run->closed || !roaring_bitmap_remove_checked(run->waiting, number))
+        return;
+    struct job_call *call = new_call(run, number, 0);
+    call->fault = FAULT_DEVICE_NOT_FOUND;
+    call->error_text = STR("The device was deleted before it was called.");
+    ended(call);
+}
+
+/* ---- decide ---- */
+
+static void step_load(struct hub_task *task, struct hub_turn *turn)
+{
+    turn_want_job_number(turn, ((struct run_task *)task)->run);
+}
+
+/* The id of an answer, stored now if it is new. Short answers are shared. */
+static uint32_t outcome_of(struct step *step, struct run *run, struct hub_turn *turn,
+                           const struct job_call *call, uint32_t *next_id)
+{
+    bool shared = call->payload.len <= OUTCOME_SHARED_SIZE_MAX;
+    struct str key =
+        shared ? str_format(&step->task.task.mem, "%d %.*s", call->status, STR_ARG(call->payload))
+               : STR_NONE;
+    if (shared) {
+        uint32_t known = (uint32_t)(uintptr_t)strmap_get(&run->outcomes, key);
+        if (known)
+            return known;
+        for (size_t i = 0; i < step->fresh_count; i++)
+            if (str_eq(step->fresh[i].key, key))
+                return step->fresh[i].id;
+    }
+    uint32_t id = (*next_id)++;
+    turn_put_outcome(
+        turn, (struct job_outcome){
+                  .job = run->number, .id = id, .status = call->status, .payload = call->payload});
+    if (shared && run->outcomes.count + step->fresh_count < OUTCOME_SHARED_COUNT_MAX)
+        step->fresh[step->fresh_count++] = (struct outcome_new){key, id};
+    return id;
+}
+
+static void record_ended(struct step *step, struct run *run, struct hub_turn *turn, struct job *job)
+{
+    uint32_t next_id = run->next_outcome;
+    struct job_call *call = run->ended;
+    step->fresh = arena_array(&step->task.task.mem, struct outcome_new, step->ended_count + 1);
+    for (size_t i = 0; i < step->ended_count; i++, call = call->next) {
+        struct job_entry entry = {.job = run->number,
+                                  .number = call->call.number,
+                                  .call = call->call.id,
+                                  .fault = call->fault,
+                                  .error_text = call->error_text,
+                                  .updated_ticks = call->updated_ticks};
+        if (call->call.id)
+            job->counts.running--;
+        if (call->reopened && job->state == JOB_RUNNING && !run->closed) {
+            entry.status = RECORD_PENDING;
+            entry.call = 0;
+        } else if (call->reopened) {
+            bool canceled = job->state == JOB_CANCELLED;
+            entry.status = canceled ? RECORD_CANCELED : RECORD_FAILED;
+            entry.fault = canceled ? 0 : FAULT_JOB_RUN_PRECONDITION_FAILED;
+            ++*(canceled ? &job->counts.canceled : &job->counts.failed);
+        } else if (call->fault) {
+            entry.status = RECORD_FAILED;
+            job->counts.failed++;
+        } else {
+            entry.status = RECORD_COMPLETED;
+            entry.outcome = outcome_of(step, run, turn, call, &next_id);
+            job->counts.succeeded++;
+        }
+        turn_put_entry(turn, entry);
+    }
+    step->after.number = next_id; /* carried to act */
+}
+
+static uint32_t pending(const struct job_counts *counts)
+{
+    return counts->devices - counts->succeeded - counts->failed - counts->canceled -
+           counts->running;
+}
+
+static enum err step_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
+{
+    struct step *step = (struct step *)task;
+    struct run *run = run_find(step->task.engine, step->task.run);
+    struct job *job = turn_job_number(turn, step->task.run);
+    if (!run || !job)
+        return ERR_OK;
+    if (job->state != JOB_RUNNING)
+        step->call_count = 0; /* cancelled in this very turn: results still count */
+    record_ended(step, run, turn, job);
+    uint32_t next_outcome = step->after.number;
+    for (size_t i = 0; i < step->call_count; i++)
+        turn_put_entry(turn, (struct job_entry){.job = run->number,
+                                                .number = step->calls[i]->call.number,
+                                                .status = RECORD_RUNNING,
+                                                .call = step->calls[i]->call.id,
+                                                .updated_ticks = turn->now_ticks});
+    job->counts.running += (uint32_t)step->call_count;
+    if (step->expired && job->state == JOB_RUNNING)
+        job->counts.failed += pending(&job->counts); /* by rule, in this one write */
+    if (job->state == JOB_RUNNING && job->counts.running == 0 && pending(&job->counts) == 0) {
+        enum err err = job_move(job, JOB_DRAIN, why);
+        assert(err == ERR_OK);
+        job->end_ticks = turn->now_ticks;
+    }
+    turn_job_changed(turn, job);
+    step->after = *job;
+    step->after.number = next_outcome;
+    step->acted_on = true;
+    return ERR_OK;
+}
+
+/* ---- act ---- */
+
+static void forget_ended(struct step *step, struct run *run)
+{
+    for (size_t i = 0; i < step->ended_count; i++) {
+        struct job_call *call = run->ended;
+        run->ended = call->next;
+        run->ended_count--;
+        if (call->reopened && !run->closed) {
+            roaring_bitmap_add(run->waiting, call->call.number);
+            if (attached_ready(run->engine->hub, call->call.number))
+                roaring_bitmap_add(run->ready, call->call.number);
+        } else if (!call->reopened) {
+            atomic_fetch_add(&run->engine->stats.devices_done, 1);
+        }
+        free((void *)(uintptr_t)call->payload.ptr);
+        free(call);
+    }
+    if (!run->ended)
+        run->ended_last = &run->ended;
+}
+
+static void send_calls(struct step *step, struct run *run, struct hub *hub)
+{
+    for (size_t i = 0; i < step->call_count; i++) {
+        struct job_call *call = step->calls[i];
+        step->calls[i] = NULL;
+        roaring_bitmap_remove(run->waiting, call->call.number);
+        roaring_bitmap_remove(run->ready, call->call.number);
+        if (attached_ready(hub, call->call.number)) {
+            call->sent = true;
+            run->in_flight++;
+            call_send(hub, &call->call, &run->request);
+        } else {
+            call->reopened = true; /* it left between the intent and the call */
+            ended(call);
+        }
+    }
+}
+
+static enum task_next step_act(struct hub_task *task, struct hub *hub)
+{
+    struct step *step = (struct step *)task;
+    struct run *run = run_find(step->task.engine, step->task.run);
+    if (!run || !step->acted_on)
+        return TASK_REPLY;
+    for (size_t i = 0; i < step->fresh_count; i++)
+        strmap_put(&run->outcomes, str_copy(&run->mem, step->fresh[i].key),
+                   (void *)(uintptr_t)step->fresh[i].id); /* NOLINT: an index, not a pointer */
+    run->next_outcome = step->after.number;
+    if (step->expired)
+        run->closed = true;
+    forget_ended(step, run);
+    send_calls(step, run, hub);
+    run_committed(run, &step->after);
+    return TASK_REPLY;
+}
+
+static const struct hub_task_ops step_ops = {
+    .name = "job.calls", .load = step_load, .decide = step_decide, .act = step_act};
+
+/* ---- the next step ---- */
+
+static void free_unsent(struct hub_task *task)
+{
+    struct step *step = (struct step *)task;
+    for (size_t i = 0; i < step->made_count; i++)
+        free(step->calls[i]);
+}
+
+size_t method_run_step(struct run *run, size_t room)
+{
+    size_t most = room < JOB_CALLS_PER_TURN ? room : JOB_CALLS_PER_TURN;
+    struct step *step =
+        run_task_start(run, sizeof(struct step) + most * sizeof(struct job_call *), &step_ops);
+    step->task.release = free_unsent;
+    step->expired = !run->closed && run->phase == RUN_RUNNING &&
+                    (run->expired || hub_now_ticks(run->engine->hub) >= run->window_end_ticks);
+    step->ended_count = run->ended_count < STEP_ENDED_MAX ? run->ended_count : STEP_ENDED_MAX;
+    if (step->expired || !may_call(run))
+        return step->ended_count ? 1 : 0;
+
+    uint32_t flight_room = JOB_CALLS_IN_FLIGHT - run->in_flight;
+    roaring_uint32_iterator_t it;
+    roaring_init_iterator(run->ready, &it);
+    uint32_t gone[JOB_CALLS_PER_TURN];
+    size_t gone_count = 0;
+    size_t looked_at = 0;
+    for (; it.has_value && step->call_count < most && step->call_count < flight_room &&
+           gone_count < JOB_CALLS_PER_TURN && looked_at < STEP_LOOK_MAX;
+         roaring_advance_uint32_iterator(&it), looked_at++) {
+        uint32_t number = it.current_value;
+        if (!attached_ready(run->engine->hub, number)) {
+            gone[gone_count++] =
+                number; /* full at the moment: the end of a call makes it ready again */
+            continue;
+        }
+        if (another_goes_first(run, number))
+            continue;
+        uint64_t id = call_number(run->engine->hub);
+        if (id == 0)
+            break;
+        step->calls[step->call_count++] = new_call(run, number, id);
+        step->made_count = step->call_count;
+    }
+    for (size_t i = 0; i < gone_count; i++)
+        roaring_bitmap_remove(run->ready, gone[i]);
+    return step->call_count + (step->ended_count ? 1 : 0);
+}

@@ -1,0 +1,276 @@
+#include "job/records.h"
+#include "model/fault.h"
+#include <roaring/roaring.h>
+
+enum { RECORDS_BATCH = 256 }; /* targets looked at together */
+
+static const char *const NEVER_STARTED =
+    "The job did not start within specified period: either device did not come online or invalid "
+    "endTime specified.";
+
+struct batch {
+    struct store_reader *reader;
+    const struct job *job;
+    uint32_t numbers[RECORDS_BATCH];
+    bool done[RECORDS_BATCH];                /* below the cursor of its slice */
+    struct job_entry entries[RECORDS_BATCH]; /* number 0: none */
+    int64_t chunk_ticks[RECORDS_BATCH];
+    struct store_name names[RECORDS_BATCH];
+    size_t count;
+    struct arena mem;
+};
+
+/* ---- what is stored about a batch ---- */
+
+static size_t at_or_after(const struct batch *batch, uint32_t number)
+{
+    size_t low = 0, high = batch->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (batch->numbers[middle] < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool take_entry(void *arg, const struct job_entry *entry)
+{
+    struct batch *batch = arg;
+    size_t i = at_or_after(batch, entry->number);
+    if (i < batch->count && batch->numbers[i] == entry->number) {
+        batch->entries[i] = *entry;
+        if (entry->error_text.ptr)
+            batch->entries[i].error_text = str_copy(&batch->mem, entry->error_text);
+    }
+    return true;
+}
+
+static bool take_chunk(void *arg, const struct job_chunk *chunk)
+{
+    struct batch *batch = arg;
+    for (size_t i = at_or_after(batch, chunk->first);
+         i < batch->count && batch->numbers[i] <= chunk->last; i++)
+        batch->chunk_ticks[i] = chunk->updated_ticks;
+    return true;
+}
+
+static enum err load(struct batch *batch, struct why *why)
+{
+    uint32_t first = batch->numbers[0], last = batch->numbers[batch->count - 1];
+    memset(batch->entries, 0, sizeof(batch->entries));
+    for (size_t i = 0; i < batch->count; i++) {
+        batch->chunk_ticks[i] = batch->job->begun_ticks;
+        batch->names[i] = (struct store_name){.number = batch->numbers[i]};
+    }
+    enum err err =
+        store_job_entries(batch->reader, batch->job->number, first, last, take_entry, batch, why);
+    if (err == ERR_OK && batch->job->type == JOB_TYPE_UPDATE_TWIN)
+        err = store_job_chunks(batch->reader, batch->job->number, first, last, take_chunk, batch,
+                               why);
+    if (err == ERR_OK)
+        err = store_names(batch->reader, batch->names, batch->count, &batch->mem, why);
+    return err;
+}
+
+/* ---- one record ---- */
+
+struct outcome_text {
+    struct arena *mem;
+    struct str json;
+};
+
+static bool take_outcome(void *arg, const struct job_outcome *outcome)
+{
+    struct outcome_text *text = arg;
+    text->json =
+        str_format(text->mem, "{\"deviceMethodResponse\":{\"status\":%d,\"payload\":%.*s}}",
+                   outcome->status, STR_ARG(outcome->payload));
+    return true;
+}
+
+static void set_error(struct job_record *record, uint32_t fault, struct str text)
+{
+    record->error_code = str_from(fault_name(fault));
+    record->error_text = text.ptr                                     ? text
+                         : fault == FAULT_JOB_RUN_PRECONDITION_FAILED ? str_from(NEVER_STARTED)
+                                                                      : record->error_code;
+}
+
+/* What follows from the job's state for a target about which nothing is stored. */
+static void derive(const struct job *job, struct job_record *record)
+{
+    const struct job_counts *counts = &job->counts;
+    bool none_pending =
+        counts->devices == counts->succeeded + counts->failed + counts->canceled + counts->running;
+    int64_t window_end = job_window_end(job);
+    if (job->state == JOB_CANCELLED) {
+        record->status = RECORD_CANCELED;
+        record->updated_ticks = job->end_ticks;
+    } else if (job_is_final(job->state) || none_pending) {
+        record->status = RECORD_FAILED;
+        set_error(record, FAULT_JOB_RUN_PRECONDITION_FAILED, STR_NONE);
+        record->updated_ticks =
+            job_is_final(job->state) && job->end_ticks < window_end ? job->end_ticks : window_end;
+        if (record->updated_ticks < record->created_ticks)
+            record->updated_ticks = record->created_ticks;
+    } else {
+        record->status = RECORD_PENDING;
+    }
+}
+
+static enum err make_record(struct batch *batch, size_t i, struct job_record *out, struct why *why)
+{
+    const struct job *job = batch->job;
+    const struct job_entry *entry = &batch->entries[i];
+    *out = (struct job_record){
+        .device_id = batch->names[i].device_id,
+        .module_id = batch->names[i].module_id,
+        .job_id = job->id,
+        .type = job->type,
+        .start_ticks = job->start_ticks,
+        .end_ticks = job_window_end(job),
+        .created_ticks = job->begun_ticks,
+        .updated_ticks = job->begun_ticks,
+    };
+    if (entry->number != 0 && entry->status == RECORD_PENDING) {
+        derive(job, out);
+    } else if (entry->number != 0) {
+        out->status = entry->status;
+        out->updated_ticks = entry->updated_ticks;
+        if (entry->fault)
+            set_error(out, entry->fault, entry->error_text);
+    } else if (batch->done[i]) {
+        out->status = RECORD_COMPLETED;
+        out->updated_ticks = batch->chunk_ticks[i];
+    } else {
+        derive(job, out);
+    }
+    if (out->status >= RECORD_COMPLETED)
+        out->outcome = STR("{}");
+    if (entry->outcome == 0)
+        return ERR_OK;
+    struct outcome_text text = {.mem = &batch->mem, .json = STR("{}")};
+    enum err err =
+        store_job_outcomes(batch->reader, job->number, entry->outcome, take_outcome, &text, why);
+    out->outcome = text.json;
+    return err;
+}
+
+/* ---- which targets ---- */
+
+static bool passes(const struct job_record *record, const struct records_filter *filter)
+{
+    if (filter->statuses && !(filter->statuses & 1u << record->status))
+        return false;
+    if (!filter->device_ids)
+        return true;
+    for (size_t i = 0; i < filter->device_id_count; i++)
+        if (str_eq(filter->device_ids[i], record->device_id))
+            return true;
+    return false;
+}
+
+/* Numbers of the wanted devices; NULL when one of them is unknown now (it may be a deleted one,
+ * whose name only a walk over the targets finds). */
+static roaring_bitmap_t *wanted_numbers(struct store_reader *reader,
+                                        const struct records_filter *filter, enum err *err,
+                                        struct why *why)
+{
+    if (!filter->device_ids || filter->device_id_count > RECORDS_BATCH)
+        return NULL;
+    struct arena mem = {0};
+    roaring_bitmap_t *numbers = roaring_bitmap_create();
+    struct store_want *wants = arena_array(&mem, struct store_want, filter->device_id_count + 1);
+    for (size_t i = 0; i < filter->device_id_count; i++)
+        wants[i] = (struct store_want){.device_id = filter->device_ids[i], .module_id = STR("")};
+    *err = store_find(reader, wants, filter->device_id_count, &mem, why);
+    bool all = true;
+    for (size_t i = 0; *err == ERR_OK && i < filter->device_id_count; i++) {
+        if (wants[i].found)
+            roaring_bitmap_add(numbers, wants[i].found->id.number);
+        else
+            all = false;
+    }
+    arena_done(&mem);
+    if (*err == ERR_OK && all)
+        return numbers;
+    roaring_bitmap_free(numbers);
+    return NULL;
+}
+
+static enum err give(struct batch *batch, const struct records_filter *filter,
+                     const struct records_visit *visit, bool *stopped, struct why *why)
+{
+    if (batch->count == 0)
+        return ERR_OK;
+    enum err err = load(batch, why);
+    for (size_t i = 0; err == ERR_OK && i < batch->count && !*stopped; i++) {
+        struct job_record record;
+        err = make_record(batch, i, &record, why);
+        if (err == ERR_OK && record.device_id.ptr && passes(&record, filter))
+            *stopped = !visit->record(visit->arg, batch->numbers[i], &record);
+    }
+    batch->count = 0;
+    arena_reset(&batch->mem);
+    return err;
+}
+
+static enum err walk_slice(struct batch *batch, const struct job_slice *slice, uint32_t after,
+                           const roaring_bitmap_t *wanted, const struct records_filter *filter,
+                           const struct records_visit *visit, bool *stopped, struct why *why)
+{
+    roaring_bitmap_t *targets =
+        roaring_bitmap_portable_deserialize_safe(slice->targets.ptr, slice->targets.len);
+    if (!targets)
+        return err_fail(ERR_CORRUPT, why, "the targets of job %u cannot be read", slice->job);
+    if (wanted)
+        roaring_bitmap_and_inplace(targets, wanted);
+    enum err err = ERR_OK;
+    roaring_uint32_iterator_t it;
+    roaring_init_iterator(targets, &it);
+    if (after < UINT32_MAX)
+        roaring_move_uint32_iterator_equalorlarger(&it, after + 1);
+    for (; err == ERR_OK && !*stopped && it.has_value; roaring_advance_uint32_iterator(&it)) {
+        uint32_t low = it.current_value & ((1u << STORE_SLICE_BITS) - 1);
+        batch->numbers[batch->count] = it.current_value;
+        batch->done[batch->count] = batch->job->type == JOB_TYPE_UPDATE_TWIN && low < slice->cursor;
+        if (++batch->count == RECORDS_BATCH)
+            err = give(batch, filter, visit, stopped, why);
+    }
+    roaring_bitmap_free(targets);
+    return err;
+}
+
+enum err records_of_job(struct store_reader *reader, const struct job *job, uint32_t after_number,
+                        const struct records_filter *filter, const struct records_visit *visit,
+                        struct why *why)
+{
+    if (job->begun_ticks == TIME_UNSET)
+        return ERR_OK;
+    struct arena mem = {0};
+    struct job_slice *slices;
+    size_t count;
+    enum err err = store_job_slices(reader, job->number, &mem, &slices, &count, why);
+    roaring_bitmap_t *wanted = NULL;
+    if (err == ERR_OK)
+        wanted = wanted_numbers(reader, filter, &err, why);
+    struct batch *batch = xcalloc(1, sizeof(*batch));
+    batch->reader = reader;
+    batch->job = job;
+    bool stopped = false;
+    for (size_t i = 0; err == ERR_OK && i < count && !stopped; i++) {
+        uint32_t last = slices[i].slice << STORE_SLICE_BITS | ((1u << STORE_SLICE_BITS) - 1);
+        if (last > after_number)
+            err = walk_slice(batch, &slices[i], after_number, wanted, filter, visit, &stopped, why);
+    }
+    if (err == ERR_OK && !stopped)
+        err = give(batch, filter, visit, &stopped, why);
+    if (wanted)
+        roaring_bitmap_free(wanted);
+    arena_done(&batch->mem);
+    free(batch);
+    arena_done(&mem);
+    return err;
+}

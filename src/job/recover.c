@@ -1,0 +1,130 @@
+#include "base/log.h"
+#include "job/run.h"
+#include <assert.h>
+
+/* After a start: everything that is not finished comes back from the store. Calls that were in
+ * flight when the hub went down are marked so and never sent again. */
+
+struct found_job { /* needs more than its row */
+    struct run *run;
+    int64_t begun_ticks;
+    bool closed; /* the waiting ones are already counted */
+};
+
+struct recovery {
+    struct job_engine *engine;
+    struct found_job *found;
+    size_t count, cap;
+    enum err err;
+    struct why why;
+};
+
+static bool visit_job(void *arg, const struct job *job)
+{
+    struct recovery *recovery = arg;
+    if (job->state == JOB_CANCELLED && job->counts.running == 0)
+        return true;
+    struct run *run = run_add(recovery->engine, job);
+    recovery->err = run_read_body(run, job->body, &recovery->why);
+    if (recovery->err != ERR_OK)
+        return false;
+    if (job->state == JOB_QUEUED || job->state == JOB_SCHEDULED) {
+        run_todo(run);
+        return true;
+    }
+    if (recovery->count == recovery->cap) {
+        recovery->cap = recovery->cap ? recovery->cap * 2 : 16;
+        recovery->found = xrealloc(recovery->found, recovery->cap * sizeof(*recovery->found));
+    }
+    const struct job_counts *counts = &job->counts;
+    recovery->found[recovery->count++] = (struct found_job){
+        .run = run,
+        .begun_ticks = job->begun_ticks,
+        .closed = counts->succeeded + counts->failed + counts->canceled + counts->running ==
+                  counts->devices,
+    };
+    return true;
+}
+
+static int in_order_of_start(const void *a, const void *b)
+{
+    const struct found_job *x = a, *y = b;
+    if (x->begun_ticks != y->begun_ticks)
+        return x->begun_ticks < y->begun_ticks ? -1 : 1;
+    return x->run->number < y->run->number ? -1 : 1;
+}
+
+static bool visit_entry(void *arg, const struct job_entry *entry)
+{
+    struct run *run = arg;
+    if (entry->status != RECORD_PENDING)
+        roaring_bitmap_remove(run->waiting, entry->number);
+    if (entry->status == RECORD_RUNNING)
+        method_run_lost(run, entry->number, entry->call);
+    return true;
+}
+
+static bool visit_outcome(void *arg, const struct job_outcome *outcome)
+{
+    struct run *run = arg;
+    if (outcome->id >= run->next_outcome)
+        run->next_outcome = outcome->id + 1;
+    if (outcome->payload.len <= OUTCOME_SHARED_SIZE_MAX &&
+        run->outcomes.count < OUTCOME_SHARED_COUNT_MAX)
+        strmap_put(&run->outcomes,
+                   str_format(&run->mem, "%d %.*s", outcome->status, STR_ARG(outcome->payload)),
+                   (void *)(uintptr_t)outcome->id); /* NOLINT: an index, not a pointer */
+    return true;
+}
+
+static enum err resume(struct found_job *found, struct why *why)
+{
+    struct run *run = found->run;
+    struct store_reader *reader = store_main(run->engine->hub->store);
+    struct arena mem = {0};
+    struct job_slice *slices;
+    size_t count;
+    enum err err = store_job_slices(reader, run->number, &mem, &slices, &count, why);
+    if (err == ERR_OK) {
+        run_take_slices(run, slices, count);
+        while (run->slice_at < run->slice_count &&
+               run->slices[run->slice_at].cursor >= 1u << STORE_SLICE_BITS)
+            run->slice_at++;
+    }
+    if (err == ERR_OK && run->type == JOB_TYPE_DEVICE_METHOD) {
+        err = store_job_entries(reader, run->number, 0, UINT32_MAX, visit_entry, run, why);
+        if (err == ERR_OK)
+            err = store_job_outcomes(reader, run->number, 0, visit_outcome, run, why);
+        run->closed = found->closed;
+    }
+    arena_done(&mem);
+    if (err != ERR_OK)
+        return err;
+    bool draining = job_is_final(run->state);
+    run_start_window(run);
+    if (draining) {
+        run->phase = RUN_DRAINING;
+        run->closed = true;
+    }
+    log_info("job resumed", LOG_STR("job", run->id), LOG_INT("lost_calls", run->ended_count));
+    return ERR_OK;
+}
+
+enum err runs_recover(struct job_engine *engine, struct why *why)
+{
+    struct recovery recovery = {.engine = engine};
+    struct store_jobs which = {.states = 1u << JOB_QUEUED | 1u << JOB_SCHEDULED |
+                                         1u << JOB_RUNNING | 1u << JOB_CANCELLED};
+    enum err err =
+        store_scan_jobs(store_main(engine->hub->store), &which, visit_job, &recovery, why);
+    if (err == ERR_OK && recovery.err != ERR_OK) {
+        err = recovery.err;
+        *why = recovery.why;
+    }
+    if (recovery.count > 0)
+        qsort(recovery.found, recovery.count, sizeof(*recovery.found), in_order_of_start);
+    for (size_t i = 0; err == ERR_OK && i < recovery.count; i++)
+        err = resume(&recovery.found[i], why);
+    free(recovery.found);
+    return err;
+}

@@ -1,0 +1,264 @@
+#include "base/log.h"
+#include "job/run.h"
+#include "model/fault.h"
+#include "query/query.h"
+#include <assert.h>
+
+enum { FIND_AT_ONCE = 256 }; /* named devices per store call */
+
+/* A target set on its way: found by a reader on one snapshot, then stored by the hub thread. */
+struct resolve {
+    struct run_task task; /* the begin task; posted when the reader is done */
+    struct read_work work;
+    struct str condition;
+    struct query *query;
+    struct read_context *context; /* while the reader runs */
+    roaring_bitmap_t *targets;
+    struct job_slice *slices;
+    size_t slice_count;
+    uint32_t device_count;
+    bool window_over;
+};
+
+/* ---- on a reader ---- */
+
+static bool consider(void *arg, const struct entity *entity)
+{
+    struct resolve *resolve = arg;
+    struct twin_view view = {.identity = &entity->id,
+                             .presence =
+                                 presence_get(resolve->context->presence, entity->id.number),
+                             .tags = entity->loaded & PART_TAGS ? &entity->tags : NULL,
+                             .desired = entity->loaded & PART_DESIRED ? &entity->desired : NULL,
+                             .reported = entity->loaded & PART_REPORTED ? &entity->reported : NULL};
+    if (query_match(resolve->query, &(struct query_doc){.twin = &view},
+                    resolve->context->scratch) == QUERY_TRUE)
+        roaring_bitmap_add(resolve->targets, entity->id.number);
+    return true;
+}
+
+static unsigned parts_of(unsigned needs)
+{
+    return PART_IDENTITY | (needs & QUERY_NEEDS_TAGS ? (unsigned)PART_TAGS : 0) |
+           (needs & QUERY_NEEDS_DESIRED ? (unsigned)PART_DESIRED : 0) |
+           (needs & QUERY_NEEDS_REPORTED ? (unsigned)PART_REPORTED : 0);
+}
+
+static enum err find_named(struct resolve *resolve, const struct str *ids, size_t count,
+                           unsigned parts, struct why *why)
+{
+    enum err err = ERR_OK;
+    struct arena mem = {0};
+    for (size_t from = 0; err == ERR_OK && from < count; from += FIND_AT_ONCE) {
+        struct store_want wants[FIND_AT_ONCE] = {0};
+        size_t n = count - from < FIND_AT_ONCE ? count - from : FIND_AT_ONCE;
+        for (size_t i = 0; i < n; i++)
+            wants[i] = (struct store_want){
+                .device_id = ids[from + i], .module_id = STR(""), .parts = parts};
+        err = store_find(resolve->context->store, wants, n, &mem, why);
+        for (size_t i = 0; err == ERR_OK && i < n; i++)
+            if (wants[i].found)
+                consider(resolve, wants[i].found);
+        arena_reset(&mem);
+    }
+    arena_done(&mem);
+    return err;
+}
+
+static void make_slices(struct resolve *resolve)
+{
+    struct arena *mem = &resolve->work.mem;
+    struct job_slice *slices = NULL;
+    size_t count = 0, cap = 0;
+    roaring_uint32_iterator_t *it = roaring_create_iterator(resolve->targets);
+    while (it->has_value) {
+        uint32_t slice = it->current_value >> STORE_SLICE_BITS;
+        roaring_bitmap_t *part = roaring_bitmap_create();
+        for (; it->has_value && it->current_value >> STORE_SLICE_BITS == slice;
+             roaring_advance_uint32_iterator(it))
+            roaring_bitmap_add(part, it->current_value);
+        roaring_bitmap_run_optimize(part);
+        size_t size = roaring_bitmap_portable_size_in_bytes(part);
+        char *bytes = arena_alloc(mem, size);
+        roaring_bitmap_portable_serialize(part, bytes);
+        roaring_bitmap_free(part);
+        if (count == cap) {
+            cap = cap ? cap * 2 : 16;
+            struct job_slice *more = arena_array(mem, struct job_slice, cap);
+            if (count)
+                memcpy(more, slices, count * sizeof(*slices));
+            slices = more;
+        }
+        slices[count++] = (struct job_slice){
+            .job = resolve->task.run, .slice = slice, .targets = str_of(bytes, size)};
+    }
+    roaring_free_uint32_iterator(it);
+    resolve->slices = slices;
+    resolve->slice_count = count;
+    resolve->device_count = (uint32_t)roaring_bitmap_get_cardinality(resolve->targets);
+}
+
+static void resolve_run(struct read_work *work, struct read_context *context)
+{
+    struct resolve *resolve = (struct resolve *)((char *)work - offsetof(struct resolve, work));
+    resolve->context = context;
+    work->result =
+        query_compile(resolve->condition, QUERY_CONDITION, &work->mem, &resolve->query, &work->why);
+    if (work->result != ERR_OK)
+        return;
+    resolve->targets = roaring_bitmap_create();
+    unsigned parts = parts_of(query_needs_match(resolve->query));
+    const struct str *ids;
+    size_t count;
+    work->result = store_begin(context->store, &work->why);
+    if (work->result == ERR_OK) {
+        if (query_device_ids(resolve->query, &ids, &count))
+            work->result = find_named(resolve, ids, count, parts, &work->why);
+        else
+            work->result = store_scan(context->store, &(struct store_scan){.parts = parts},
+                                      consider, resolve, &work->why);
+        store_end(context->store);
+    }
+    if (work->result == ERR_OK)
+        make_slices(resolve);
+    roaring_bitmap_free(resolve->targets);
+}
+
+static void resolve_reply(struct read_work *work)
+{
+    struct resolve *resolve = (struct resolve *)((char *)work - offsetof(struct resolve, work));
+    hub_post(resolve->task.engine->hub, &resolve->task.task);
+}
+
+/* ---- on the hub thread: the job begins ---- */
+
+static void begin_load(struct hub_task *task, struct hub_turn *turn)
+{
+    turn_want_job_number(turn, ((struct run_task *)task)->run);
+}
+
+static enum err begin_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
+{
+    struct resolve *resolve = (struct resolve *)task;
+    struct job *job = turn_job_number(turn, resolve->task.run);
+    if (!job || job_is_final(job->state))
+        return ERR_OK; /* cancelled while the targets were looked for */
+    enum err failed = resolve->work.result;
+    if (failed == ERR_OUTSIDE || failed == ERR_BUSY) {
+        *why = resolve->work.why; /* the disk let us down: look again */
+        return failed;
+    }
+    enum err err;
+    if (failed != ERR_OK) {
+        err = job_move(job, JOB_BREAK, why);
+        job->failure_reason = str_copy(&turn->mem, str_from(resolve->work.why.text));
+        job->end_ticks = turn->now_ticks;
+    } else {
+        err = job_move(job, JOB_BEGIN, why);
+        job->begun_ticks = turn->now_ticks;
+        job->counts.devices = resolve->device_count;
+        for (size_t i = 0; i < resolve->slice_count; i++)
+            turn_put_slice(turn, resolve->slices[i]);
+        resolve->window_over = turn->now_ticks >= job_window_end(job);
+        if (resolve->window_over || resolve->device_count == 0) {
+            job->counts.failed = resolve->device_count;
+            err = job_move(job, JOB_DRAIN, why);
+            job->end_ticks = turn->now_ticks;
+        }
+    }
+    assert(err == ERR_OK);
+    turn_job_changed(turn, job);
+    resolve->task.task.hub = turn->hub;
+    return ERR_OK;
+}
+
+void run_take_slices(struct run *run, const struct job_slice *slices, size_t count)
+{
+    run->slices = xcalloc(count ? count : 1, sizeof(*run->slices));
+    run->waiting = roaring_bitmap_create();
+    run->ready = roaring_bitmap_create();
+    for (size_t i = 0; i < count; i++) {
+        roaring_bitmap_t *targets =
+            roaring_bitmap_portable_deserialize_safe(slices[i].targets.ptr, slices[i].targets.len);
+        assert(targets != NULL);
+        if (run->type == JOB_TYPE_UPDATE_TWIN) {
+            run->slices[run->slice_count++] = (struct run_slice){
+                .slice = slices[i].slice, .cursor = slices[i].cursor, .targets = targets};
+        } else {
+            roaring_bitmap_or_inplace(run->waiting, targets);
+            roaring_bitmap_free(targets);
+        }
+    }
+}
+
+static enum task_next begin_act(struct hub_task *task, struct hub *hub)
+{
+    struct resolve *resolve = (struct resolve *)task;
+    struct run *run = run_find(resolve->task.engine, resolve->task.run);
+    if (!run)
+        return TASK_REPLY;
+    struct job now = {.state = JOB_RUNNING, .counts = {.devices = resolve->device_count}};
+    if (resolve->work.result != ERR_OK) {
+        now.state = JOB_FAILED;
+    } else if (resolve->window_over || resolve->device_count == 0) {
+        now.state = JOB_COMPLETED;
+        now.counts.failed = resolve->device_count;
+    } else {
+        run_take_slices(run, resolve->slices, resolve->slice_count);
+        run_start_window(run);
+        if (run->type == JOB_TYPE_DEVICE_METHOD)
+            method_run_begin(run);
+        log_info("job began", LOG_STR("job", run->id), LOG_INT("devices", resolve->device_count));
+    }
+    run_committed(run, &now);
+    return TASK_REPLY;
+}
+
+static const struct hub_task_ops begin_ops = {
+    .name = "job.begin", .load = begin_load, .decide = begin_decide, .act = begin_act};
+
+static void begin_reply(struct hub_task *task)
+{
+    struct resolve *resolve = (struct resolve *)task;
+    struct job_engine *engine = resolve->task.engine;
+    struct run *run = run_find(engine, resolve->task.run);
+    if (run)
+        run->in_turn = false;
+    if (run && task->result != ERR_OK) {
+        log_warn("job cannot begin yet", LOG_STR("job", run->id),
+                 LOG_TEXT_Z("reason", task->why.text));
+        run->phase = RUN_WAITING;
+        hub_timer_hub(engine->hub, &run->timer,
+                      hub_now_ticks(engine->hub) + HUB_RETRY_MS * TICKS_PER_MS);
+    }
+    arena_done(&resolve->work.mem);
+    arena_done(&task->mem);
+    free(resolve);
+}
+
+void run_resolve(struct run *run)
+{
+    struct resolve *resolve = xcalloc(1, sizeof(*resolve));
+    resolve->task.engine = run->engine;
+    resolve->task.run = run->number;
+    resolve->task.task.ops = &begin_ops;
+    resolve->task.task.reply = begin_reply;
+    resolve->work.run = resolve_run;
+    resolve->work.reply = resolve_reply;
+    resolve->condition = str_copy(&resolve->work.mem, run->condition);
+    run->phase = RUN_RESOLVING;
+    run->in_turn = true;
+    readers_post(run->engine->config.readers, &resolve->work);
+}
+
+enum err run_read_body(struct run *run, struct str body, struct why *why)
+{
+    yyjson_val *root;
+    enum err err = json_read(body, &(struct json_limits){.size_max = JOB_BODY_MAX, .depth_max = 64},
+                             &run->mem, &root, why);
+    if (err != ERR_OK)
+        return err;
+    return run->type == JOB_TYPE_UPDATE_TWIN
+               ? twin_update_read(root, false, &run->update, why)
+               : method_request_read(root, &run->mem, &run->request, why);
+}

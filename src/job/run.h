@@ -1,0 +1,132 @@
+/* run.h - a job that is not finished, in memory: what can be rebuilt from the store, and no more.
+ *
+ *   WAITING --due--> RESOLVING --slices stored--> RUNNING --last target on record--> gone
+ *      |                 |                           |
+ *      +------ cancel ---+---------------------------+--> DRAINING (calls in flight) --> gone
+ *
+ * Internal to job/. Everything here belongs to the hub thread. */
+#pragma once
+#include "hub/methods.h"
+#include "hub/twins.h"
+#include "job/engine.h"
+#include <roaring/roaring.h>
+
+enum run_phase { RUN_WAITING, RUN_RESOLVING, RUN_RUNNING, RUN_DRAINING };
+
+enum {
+    OUTCOME_SHARED_SIZE_MAX = 256,   /* bytes of an answer that is looked for among earlier ones */
+    OUTCOME_SHARED_COUNT_MAX = 1024, /* how many of them a job remembers */
+};
+
+struct run_slice {
+    uint32_t slice;
+    uint32_t cursor; /* low numbers below this are done */
+    roaring_bitmap_t *targets;
+};
+
+struct job_call { /* a target of a method job that was called, until its outcome is on record */
+    struct hub_call call;
+    struct run *run;
+    struct job_call *next;
+    bool sent;
+    uint32_t fault;        /* 0: the device answered */
+    struct str error_text; /* a constant, STR_NONE: the usual text of the fault */
+    int32_t status;
+    struct str payload; /* malloc'd copy */
+    int64_t updated_ticks;
+    bool reopened; /* never sent: the target waits again */
+};
+
+struct run {
+    struct job_engine *engine;
+    uint32_t number;
+    struct str id;
+    enum job_type type;
+    enum job_state state; /* as committed */
+    enum run_phase phase;
+    struct str condition;
+    int64_t start_ticks, window_end_ticks;
+    struct arena mem;       /* id, condition, the request */
+    struct hub_timer timer; /* start, then end of the window; hub clock */
+    bool in_turn;           /* a task of this run is in the turn */
+    bool expired;           /* the window is over */
+    struct run *next_todo;  /* in the engine's list of runs that want a look */
+    bool in_todo;
+
+    /* twin jobs */
+    struct twin_update update;
+    struct run_slice *slices;
+    size_t slice_count, slice_at; /* the first slice that is not done */
+
+    /* method jobs */
+    struct method_request request;
+    roaring_bitmap_t *waiting;            /* targets that were not called yet */
+    roaring_bitmap_t *ready;              /* those of them that can be called now */
+    uint32_t in_flight;                   /* called, not answered */
+    struct job_call *ended, **ended_last; /* answered or given up, not yet on record */
+    size_t ended_count;
+    bool closed;            /* the waiting ones are already counted as failed or canceled */
+    struct strmap outcomes; /* "status payload" -> id, for short answers */
+    uint32_t next_outcome;
+};
+
+struct job_engine {
+    struct hub_engine base;
+    struct job_engine_config config;
+    struct hub *hub;
+    struct map runs; /* number -> struct run: all unfinished */
+    struct run *todo, **todo_last;
+    struct run **running; /* RUNNING and DRAINING, in the order of their starts */
+    size_t running_count, running_cap, turn_first;
+    uint32_t active; /* queued and running, for active_max */
+    struct hub_timer retry_timer, purge_timer;
+    bool paused;     /* the store failed: wait for retry_timer */
+    uint32_t *purge; /* jobs to remove, newest first */
+    size_t purge_count;
+    double tokens; /* of devices_per_second */
+    int64_t tokens_at_ns;
+    struct job_engine_stats stats;
+};
+
+/* A task that belongs to a run and frees itself. */
+struct run_task {
+    struct hub_task task;
+    struct job_engine *engine;
+    uint32_t run; /* number: the run may be gone when the task comes back */
+    void (*release)(struct hub_task *task); /* frees what the task still holds; NULL: nothing */
+};
+/* Allocates `size` bytes that begin with a struct run_task; puts it into the turn being assembled.
+ */
+void *run_task_start(struct run *run, size_t size, const struct hub_task_ops *ops);
+
+struct run *run_find(struct job_engine *engine, uint32_t number);      /* NULL when gone */
+struct run *run_add(struct job_engine *engine, const struct job *job); /* WAITING */
+void run_todo(struct run *run);
+/* After a commit: take over what the stored job says; ends the run when there is nothing left to
+ * do. */
+void run_committed(struct run *run, const struct job *job);
+void run_destroy(struct run *run);
+void run_start_window(struct run *run); /* arms the timer of the window's end */
+
+/* resolve.c */
+void run_resolve(struct run *run);
+/* Slices become the in-memory target set. */
+void run_take_slices(struct run *run, const struct job_slice *slices, size_t count);
+enum err run_read_body(struct run *run, struct str body, struct why *why);
+
+/* twin_run.c: take up to `room` devices; gives how many it took. */
+bool twin_run_busy(const struct run *run);
+size_t twin_run_step(struct run *run, size_t room);
+
+/* method_run.c */
+bool method_run_busy(const struct run *run);
+size_t method_run_step(struct run *run, size_t room);
+void method_run_begin(struct run *run); /* fill `ready` from who is attached */
+void method_run_device_ready(struct run *run, uint32_t number);
+void method_run_device_gone(struct run *run, uint32_t number);
+void method_run_device_deleted(struct run *run, uint32_t number);
+/* For recovery: a call that was in flight when the hub went down. */
+void method_run_lost(struct run *run, uint32_t number, uint64_t call);
+
+/* recover.c */
+enum err runs_recover(struct job_engine *engine, struct why *why);
