@@ -1,7 +1,7 @@
 #include "base/arena.h"
 #include "base/banned.h"
-#include <assert.h>
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,27 +142,48 @@ void *arena_alloc(struct arena *mem, size_t size)
     return piece;
 }
 
-/* The last large piece may be moved as a whole, since its block holds nothing else. */
-void *arena_resize(struct arena *mem, void *old, size_t old_size, size_t size)
+/* The last piece of the front block grows into the rest of it. */
+static bool grows_in_front(struct arena *mem, char *old, size_t old_room, size_t room)
 {
-    if (old && size <= old_size)
-        return old;
-    struct arena_block *own = mem->block ? mem->block->older : NULL;
-    if (!old || !own || own->bytes != old || own->used != room_for(old_size)) {
-        void *copy = arena_alloc(mem, size);
-        if (old_size)
-            memcpy(copy, old, old_size);
-        return copy;
-    }
-    size_t room = room_for(size);
+    struct arena_block *front = mem->block;
+    size_t more = room - old_room;
+    if (front->used < old_room || front->bytes + front->used - old_room != old ||
+        front->size - front->used < more)
+        return false;
+    front->used += more;
+    return true;
+}
+
+/* The last large piece is alone in its block and takes it along. */
+static bool grows_with_block(struct arena *mem, char **piece, size_t old_room, size_t room)
+{
+    struct arena_block *own = mem->block->older;
+    if (!own || own->bytes != *piece || own->used != old_room)
+        return false;
     ASAN_UNPOISON_MEMORY_REGION(own->bytes, own->size);
     own = xrealloc(own, sizeof *own + room);
     own->size = own->used = room;
     ASAN_POISON_MEMORY_REGION(own->bytes, room);
-    ASAN_UNPOISON_MEMORY_REGION(own->bytes, size);
     mem->block->older = own;
-    mem->used += size - old_size;
-    return own->bytes;
+    *piece = own->bytes;
+    return true;
+}
+
+void *arena_resize(struct arena *mem, void *old, size_t old_size, size_t size)
+{
+    if (!old)
+        return arena_alloc(mem, size);
+    if (size <= old_size)
+        return old;
+    char *piece = old;
+    size_t old_room = room_for(old_size), room = room_for(size);
+    if (grows_in_front(mem, piece, old_room, room) ||
+        grows_with_block(mem, &piece, old_room, room)) {
+        mem->used += size - old_size;
+        ASAN_UNPOISON_MEMORY_REGION(piece, size);
+        return piece;
+    }
+    return memcpy(arena_alloc(mem, size), old, old_size);
 }
 
 void *arena_zalloc(struct arena *mem, size_t count, size_t size)

@@ -27,8 +27,9 @@ void arena_done(struct arena *mem);
  * a block of its own. Under AddressSanitizer everything that was not handed out is poisoned. */
 void *arena_alloc(struct arena *mem, size_t size);
 
-/* More room for a piece that was given out as `old_size` bytes: the same piece when it stands in a
- * block of its own, or else a copy. (NULL, 0) begins a new one. It never gets smaller. */
+/* More room for a piece that was given out as `old_size` bytes; NULL begins a new one. The newest
+ * piece grows where it stands if it can, so that growing step by step leaves no copies behind; any
+ * other piece is copied. It never gets smaller. */
 void *arena_resize(struct arena *mem, void *old, size_t old_size, size_t size);
 
 /* The same as arena_alloc, zeroed; `count * size` is checked for overflow (overflow stops the

@@ -14,6 +14,10 @@ struct json_limits {
     bool allow_duplicates; /* names twice in one object; the default refuses them */
 };
 
+/* The most that a text takes of the arena, in bytes per byte and besides a block: each second byte
+ * may be a value. */
+enum { JSON_BYTES_PER_BYTE = 14 };
+
 /* Read one document (RFC 8259; no comments, no byte order mark, no infinities). The tree and its
  * strings live in `mem`; `text` may go. ERR_BAD_INPUT  not JSON (why->at is the offset), not UTF-8,
  * or a duplicate member name ERR_LIMIT      over a limit */

@@ -117,16 +117,33 @@ static void a_piece_grows_and_keeps_its_content(void **state)
     arena_done(&mem);
 }
 
-static void growing_a_large_piece_costs_its_size_once(void **state)
+static void growing_the_newest_piece_leaves_no_copies(void **state)
+{
+    static const struct {
+        const char *rule;
+        size_t first, step;
+    } cases[] = {{"within the front block", 8, 8}, {"in a block of its own", 100000, 1000}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct arena mem = {0};
+        size_t size = cases[i].first;
+        char *piece = arena_alloc(&mem, size);
+        for (int turn = 0; turn < 50; turn++, size += cases[i].step) {
+            memset(piece, turn, size);
+            piece = arena_resize(&mem, piece, size, size + cases[i].step);
+        }
+        check_int(cases[i].rule, mem.used, size);
+        arena_done(&mem);
+    }
+}
+
+static void growing_never_runs_into_a_newer_piece(void **state)
 {
     struct arena mem = {0};
-    size_t size = 100000;
-    char *piece = arena_alloc(&mem, size);
-    for (int i = 0; i < 50; i++, size += 1000) {
-        memset(piece, i, size);
-        piece = arena_resize(&mem, piece, size, size + 1000);
-    }
-    check_int("no copy is left behind", mem.used, size);
+    char *old = arena_alloc(&mem, 16), *newer = arena_alloc(&mem, 16);
+    memset(newer, 'n', 16);
+    char *grown = arena_resize(&mem, old, 16, 64);
+    memset(grown, 'g', 64);
+    check_str("it is copied instead", str_of(newer, 16), STR("nnnnnnnnnnnnnnnn"));
     arena_done(&mem);
 }
 
@@ -183,7 +200,8 @@ int main(void)
         cmocka_unit_test(a_large_piece_does_not_waste_the_block_in_use),
         cmocka_unit_test(it_is_usable_before_init_and_after_done),
         cmocka_unit_test(a_piece_grows_and_keeps_its_content),
-        cmocka_unit_test(growing_a_large_piece_costs_its_size_once),
+        cmocka_unit_test(growing_the_newest_piece_leaves_no_copies),
+        cmocka_unit_test(growing_never_runs_into_a_newer_piece),
         cmocka_unit_test(what_was_not_handed_out_is_poisoned),
         cmocka_unit_test(it_stops_the_process_rather_than_return_null),
     };

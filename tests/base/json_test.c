@@ -86,7 +86,7 @@ static void what_is_refused_and_where(void **state)
         {"a wrong literal", {"[True]", 6}, ERR_BAD_INPUT, 1, NULL},
         {"a line end in a text", {"[\"a\nb\"]", 7}, ERR_BAD_INPUT, 3, NULL},
         {"half a surrogate pair", {"[\"\\ud83d\"]", 10}, ERR_BAD_INPUT, 8, NULL},
-        {"an unknown escape", {"[\"\\x\"]", 6}, ERR_BAD_INPUT, 2, NULL},
+        {"an unknown escape", {"[\"\\x\"]", 6}, ERR_BAD_INPUT, 3, NULL},
         {"bytes that are not UTF-8", {"[\"a\xFF\"]", 6}, ERR_BAD_INPUT, 3, NULL},
         {"an overlong slash", {"[\"\xC0\xAF\"]", 6}, ERR_BAD_INPUT, 2, NULL},
         {"a surrogate in UTF-8", {"[\"\xED\xA0\x80\"]", 7}, ERR_BAD_INPUT, 2, NULL},
@@ -179,19 +179,7 @@ static void what_is_too_large_costs_no_memory(void **state)
     arena_done(&mem);
 }
 
-static void the_tree_outlives_its_text(void **state)
-{
-    struct arena mem = {0};
-    char text[] = "{\"name\":\"value\"}";
-    yyjson_val *root;
-    assert_int_equal(json_read(str_from(text), &usual, &mem, &root, NULL), ERR_OK);
-    check_str("the text is not touched", str_from(text), STR("{\"name\":\"value\"}"));
-    memset(text, 'x', sizeof text);
-    check_str("nor needed", json_member_str(root, "name"), STR("value"));
-    arena_done(&mem);
-}
-
-/* `count` times `what`, between brackets. */
+/* `count` times `open`, then as often `close`. */
 static struct str repeated(struct arena *mem, size_t count, const char *open, const char *close)
 {
     struct buf out = {0};
@@ -202,6 +190,36 @@ static struct str repeated(struct arena *mem, size_t count, const char *open, co
     struct str copy = str_copy(mem, buf_str(&out));
     buf_done(&out);
     return copy;
+}
+
+/* Zeros and commas: no text has more values for its size. */
+static void the_worst_text_costs_a_named_multiple_of_its_size(void **state)
+{
+    const struct json_limits wide = {.size_max = SIZE_MAX, .depth_max = 1};
+    struct arena mem = {0}, text_mem = {0};
+    for (size_t count = 1; count < 200000; count += count / 8 + 1) {
+        struct str zeros = repeated(&text_mem, count, "0,", "");
+        struct str text = str_format(&text_mem, "[%.*s0]", STR_ARG(zeros));
+        yyjson_val *root;
+        assert_int_equal(json_read(text, &wide, &mem, &root, NULL), ERR_OK);
+        check("the arena pays no more", mem.used <= JSON_BYTES_PER_BYTE * text.len + 4096);
+        arena_done(&mem);
+        arena_init(&mem, 0);
+    }
+    arena_done(&text_mem);
+    arena_done(&mem);
+}
+
+static void the_tree_outlives_its_text(void **state)
+{
+    struct arena mem = {0};
+    char text[] = "{\"name\":\"value\"}";
+    yyjson_val *root;
+    assert_int_equal(json_read(str_from(text), &usual, &mem, &root, NULL), ERR_OK);
+    check_str("the text is not touched", str_from(text), STR("{\"name\":\"value\"}"));
+    memset(text, 'x', sizeof text);
+    check_str("nor needed", json_member_str(root, "name"), STR("value"));
+    arena_done(&mem);
 }
 
 static void depth_is_counted_without_a_stack(void **state)
@@ -353,6 +371,7 @@ int main(void)
         cmocka_unit_test(a_text_cut_anywhere_is_refused),
         cmocka_unit_test(limits),
         cmocka_unit_test(what_is_too_large_costs_no_memory),
+        cmocka_unit_test(the_worst_text_costs_a_named_multiple_of_its_size),
         cmocka_unit_test(the_tree_outlives_its_text),
         cmocka_unit_test(depth_is_counted_without_a_stack),
         cmocka_unit_test(duplicates_are_found_in_objects_of_any_size),
