@@ -24,7 +24,6 @@ enum {
      */
     CHECKPOINT_PATIENCE_MS = 150,
     CHECKPOINT_CALM_MS = 1000,
-    CHECKPOINT_FILE_KIB = 64 << 10, /* a larger log file is cut when it begins anew */
 };
 
 struct checkpoint {

@@ -10,11 +10,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* `mmap_size` stays 0: a read error in a mapped file is a SIGBUS that ends the whole hub. */
-static const char common_pragmas[] = "PRAGMA synchronous = FULL;"
-                                     "PRAGMA wal_autocheckpoint = 0;"
-                                     "PRAGMA mmap_size = 0;";
-
 static enum err create_file(const char *path, struct why *why);
 static enum err set_up(struct db *db, const struct db_options *options, struct why *why);
 
@@ -73,10 +68,13 @@ static enum err set_up(struct db *db, const struct db_options *options, struct w
 {
     sqlite3_extended_result_codes(db->handle, 1);
     sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
-    char text[64];
-    snprintf(text, sizeof text, "PRAGMA cache_size = -%d;", options->cache_kib);
-    enum err err = db_exec(db, text, why);
-    return err ? err : db_exec(db, common_pragmas, why);
+    char text[192];
+    /* No mmap: a read error in a mapped file is a SIGBUS, which ends the whole hub. */
+    snprintf(text, sizeof text,
+             "PRAGMA cache_size = -%d; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
+             "PRAGMA journal_size_limit = %d; PRAGMA mmap_size = 0;",
+             options->cache_kib, DB_WAL_FILE_MAX);
+    return db_exec(db, text, why);
 }
 
 void db_close(struct db *db)

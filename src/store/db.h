@@ -13,6 +13,7 @@ enum {
      * docs/decisions.md. A larger page means more bytes in the WAL for a write in random order. */
     DB_PAGE_SIZE = 4096,
     DB_FRAME_SIZE = DB_PAGE_SIZE + 24, /* a page in the WAL with its header */
+    DB_WAL_FILE_MAX = 64 << 20, /* bytes; a larger WAL file is cut when the log begins anew */
     DB_BUSY_MS = 1000, /* how long we wait for a stranger (sqlite3, a backup) to release a lock */
 };
 

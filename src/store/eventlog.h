@@ -35,12 +35,12 @@ struct event { /* also what a read gives */
     struct str properties; /* JSON object: system properties (`$.` keys as sent, iothub- stamps) and
                               application properties */
     struct str body;       /* opaque bytes */
-    int64_t enqueued_ticks;
+    int64_t enqueued_ticks;    /* hub time of arrival; 0: the log takes its clock's */
     uint64_t sequence, offset; /* set by the log */
 };
 /* An append under way. The caller owns it until `done` was called, exactly once, on the partition's
- * thread: ERR_OK when the event is on disk, ERR_OUTSIDE when the disk let us down, ERR_BUSY when
- * the log is closing. */
+ * thread: ERR_OK when the event is on disk (sequence, offset and time are set), ERR_OUTSIDE when
+ * the disk let us down, ERR_BUSY when the log was closing. */
 struct eventlog_append {
     struct mail mail;
     struct event event;
@@ -49,12 +49,14 @@ struct eventlog_append {
 void eventlog_append(struct eventlog *log, struct eventlog_append *append);
 
 unsigned eventlog_partition(struct str device_id);
-/* Events of a partition from a sequence number on, any thread; false from the visitor stops. */
+/* Events of a partition from a sequence number on, at most `limit`, any thread; false from the
+ * visitor stops. Texts are valid until the visitor returns; it must not read the same partition. */
 enum err eventlog_read(struct eventlog *log, unsigned partition, uint64_t from_sequence,
                        size_t limit, bool (*visit)(void *arg, const struct event *event), void *arg,
                        struct why *why);
 struct eventlog_stats {
-    uint64_t appended, failed, first_sequence[EVENTLOG_PARTITIONS],
-        next_sequence[EVENTLOG_PARTITIONS];
+    uint64_t appended, failed;                    /* since the log was opened */
+    uint64_t first_sequence[EVENTLOG_PARTITIONS]; /* of the oldest event; the next one when empty */
+    uint64_t next_sequence[EVENTLOG_PARTITIONS];
 };
 void eventlog_stats(struct eventlog *log, struct eventlog_stats *out);
