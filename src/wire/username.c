@@ -30,7 +30,7 @@ static void read_query(struct str query, struct arena *mem, struct username *out
         if (!str_cut(pair, '=', &key, &value))
             continue;
         if (str_eq(key, STR("api-version")))
-            keep_first(&out->api_version, value);
+            keep_first(&out->api_version, bag_text(mem, value));
         else if (str_eq(key, STR("DeviceClientType")))
             keep_first(&out->client_type, bag_text(mem, value));
         else if (str_eq(key, STR("model-id")))

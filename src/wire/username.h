@@ -21,7 +21,7 @@ struct username {
     struct str host;        /* without port; compare with str_eq_nocase */
     struct str device;      /* raw, 1 to USERNAME_ID_MAX bytes; its alphabet is not checked here */
     struct str module;      /* likewise, or empty for a device */
-    struct str api_version; /* as sent, not checked; STR_NONE when absent */
+    struct str api_version; /* decoded UTF-8, not checked; STR_NONE when absent */
     struct str client_type; /* DeviceClientType, decoded UTF-8; STR_NONE when absent */
     struct str model_id;    /* decoded UTF-8; STR_NONE when absent */
 };
