@@ -303,6 +303,7 @@ static const struct {
     {"too many levels", "dev1", "$iothub/methods/POST/+/+/+", 0},
     {"'#' before the end", "dev1", "$iothub/#/res", 0},
     {"'#' in the middle of the tail", "dev1", "devices/dev1/messages/devicebound/#/x", 0},
+    {"nor behind it", "dev1", "devices/dev1/messages/devicebound/x/#/y", 0},
     {"'#' not alone in its level", "dev1", "$iothub/twin/res/2#", 0},
     {"'+' not alone in its level", "dev1", "$iothub/twin/res/2+/#", 0},
     {"'+' not alone behind the known levels", "dev1", "$iothub/twin/res/+/+/x+", 0},
