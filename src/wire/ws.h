@@ -65,9 +65,10 @@ enum ws_step {
 };
 
 /* Take the peer's bytes. Payload of binary frames is appended to `payload` as it comes, whatever
- * the frames' borders; answers (pong, close) are appended to `out`. Neither grows by more than
- * bytes.len + WS_ANSWERS_MAX. After WS_CLOSED nothing more is taken; `why` tells a broken rule from
- * a farewell (its text is empty then). */
+ * the frames' borders: never more than bytes.len. Answers (pong, close) are appended to `out`:
+ * never more than bytes.len + WS_ANSWERS_MAX on the server's side, three times as much on the
+ * client's. After WS_CLOSED nothing more is taken; `why` tells a broken rule from a farewell (its
+ * text is empty then). */
 enum ws_step ws_feed(struct ws *ws, struct str bytes, size_t *used, struct buf *payload,
                      struct buf *out, struct why *why);
 
