@@ -62,8 +62,7 @@ static struct value read_device_etag(const struct source *src)
 
 static struct value read_status(const struct source *src)
 {
-    bool enabled = identity(src)->status == IDENTITY_ENABLED;
-    return value_of_text(enabled ? STR("enabled") : STR("disabled"));
+    return value_of_text(str_from(identity_status_word(identity(src)->status)));
 }
 
 static struct value read_status_reason(const struct source *src)
@@ -95,17 +94,7 @@ static struct value read_message_count(const struct source *src)
 
 static struct value read_authentication(const struct source *src)
 {
-    switch (identity(src)->auth) {
-    case AUTH_SAS:
-        return value_of_text(STR("sas"));
-    case AUTH_SELF_SIGNED:
-        return value_of_text(STR("selfSigned"));
-    case AUTH_AUTHORITY:
-        return value_of_text(STR("certificateAuthority"));
-    case AUTH_NONE:
-        break;
-    }
-    return value_of_text(STR("none"));
+    return value_of_text(str_from(identity_auth_word(identity(src)->auth)));
 }
 
 static struct value read_thumbprint(const struct source *src)
@@ -151,17 +140,19 @@ static void put_capabilities(const struct source *src, struct buf *out)
 
 static struct value read_device_scope(const struct source *src)
 {
-    return text_or_undefined(identity(src)->device_scope);
+    return is_module(src) ? value_undefined() : text_or_undefined(identity(src)->device_scope);
 }
 
 static struct value read_model_id(const struct source *src)
 {
-    return text_or_undefined(identity(src)->model_id);
+    struct str model = identity(src)->model_id;
+    return model.len ? value_of_text(model) : value_undefined();
 }
 
 static yyjson_val *scopes_tree(const struct source *src)
 {
-    return scratch_tree(src->scratch, SLOT_SCOPES, identity(src)->parent_scopes);
+    struct str scopes = is_module(src) ? STR_NONE : identity(src)->parent_scopes;
+    return scratch_tree(src->scratch, SLOT_SCOPES, scopes);
 }
 
 /* ---- sections ---- */
@@ -276,42 +267,59 @@ static struct value read_record_status(const struct source *src)
 
 static struct value read_start_time(const struct source *src)
 {
-    return value_of_text(scratch_time_full(src->scratch, TIME_START, record(src)->start_ticks));
+    return value_of_text(scratch_job_time(src->scratch, TIME_START, record(src)->start_ticks));
 }
 
 static struct value read_end_time(const struct source *src)
 {
-    return value_of_text(scratch_time_full(src->scratch, TIME_END, record(src)->end_ticks));
+    return value_of_text(scratch_job_time(src->scratch, TIME_END, record(src)->end_ticks));
 }
 
 static struct value read_created_time(const struct source *src)
 {
-    return value_of_text(scratch_time_full(src->scratch, TIME_CREATED, record(src)->created_ticks));
+    return value_of_text(scratch_job_time(src->scratch, TIME_CREATED, record(src)->created_ticks));
 }
 
 static struct value read_updated_time(const struct source *src)
 {
-    return value_of_text(scratch_time_full(src->scratch, TIME_UPDATED, record(src)->updated_ticks));
+    return value_of_text(scratch_job_time(src->scratch, TIME_UPDATED, record(src)->updated_ticks));
 }
 
+/* Outcome and error are there when the record shows them (record_put_json). */
 static yyjson_val *outcome_tree(const struct source *src)
 {
-    return scratch_tree(src->scratch, SLOT_OUTCOME, record(src)->outcome);
+    switch (record(src)->status) {
+    case RECORD_PENDING:
+    case RECORD_SCHEDULED:
+    case RECORD_RUNNING:
+        return NULL;
+    case RECORD_COMPLETED:
+    case RECORD_FAILED:
+    case RECORD_CANCELED:
+        break;
+    }
+    struct str outcome = record(src)->outcome;
+    return scratch_tree(src->scratch, SLOT_OUTCOME, outcome.len ? outcome : STR("{}"));
+}
+
+static bool has_error(const struct source *src)
+{
+    return record(src)->status == RECORD_FAILED && record(src)->error_code.ptr;
 }
 
 static struct value read_error(const struct source *src)
 {
-    return record(src)->error_code.ptr ? composed_object() : value_undefined();
+    return has_error(src) ? composed_object() : value_undefined();
 }
 
 static struct value read_error_code(const struct source *src)
 {
-    return text_or_undefined(record(src)->error_code);
+    return has_error(src) ? value_of_text(record(src)->error_code) : value_undefined();
 }
 
 static struct value read_error_text(const struct source *src)
 {
-    return text_or_undefined(record(src)->error_text);
+    return has_error(src) ? value_of_text(record(src)->error_text) : value_undefined();
 }
 
 /* ---- the table ---- */

@@ -79,7 +79,9 @@ struct str scratch_time(struct query_scratch *scratch, enum scratch_time which, 
     return str_of(scratch->times[which], time_print(ticks, scratch->times[which]));
 }
 
-struct str scratch_time_full(struct query_scratch *scratch, enum scratch_time which, int64_t ticks)
+struct str scratch_job_time(struct query_scratch *scratch, enum scratch_time which, int64_t ticks)
 {
-    return str_of(scratch->times[which], time_print_full(ticks, scratch->times[which]));
+    char *text = scratch->times[which];
+    bool whole = ticks % TICKS_PER_SECOND == 0;
+    return str_of(text, whole ? time_print(ticks, text) : time_print_full(ticks, text));
 }

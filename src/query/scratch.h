@@ -51,6 +51,6 @@ yyjson_val *scratch_tree(struct query_scratch *scratch, enum scratch_slot slot, 
 yyjson_val *scratch_metadata(struct query_scratch *scratch, enum twin_part part,
                              const struct twin_section *section);
 
-/* An instant as twins show it, and with the seven digits of job records. */
+/* An instant as twins show it; as job records show it, with seven digits of fraction or none. */
 struct str scratch_time(struct query_scratch *scratch, enum scratch_time which, int64_t ticks);
-struct str scratch_time_full(struct query_scratch *scratch, enum scratch_time which, int64_t ticks);
+struct str scratch_job_time(struct query_scratch *scratch, enum scratch_time which, int64_t ticks);
