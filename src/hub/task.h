@@ -42,6 +42,7 @@ struct hub_task {
      * the task to where it came from, or frees it. Usually on the hub thread; for telemetry on a
      * thread of the event log. */
     void (*reply)(struct hub_task *task);
+    void *owner;     /* for reply: whose it is */
     struct hub *hub; /* set when it is taken in */
     bool admitted;   /* came through the gate, leaves it with the reply */
     enum err result;
