@@ -1,5 +1,6 @@
 #include "base/arena.h"
 #include "base/banned.h"
+#include <assert.h>
 #include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -158,8 +159,9 @@ static bool grows_in_front(struct arena *mem, char *old, size_t old_room, size_t
 static bool grows_with_block(struct arena *mem, char **piece, size_t old_room, size_t room)
 {
     struct arena_block *own = mem->block->older;
-    if (!own || own->bytes != *piece || own->used != old_room)
+    if (!own || own->bytes != *piece)
         return false;
+    assert(own->used == old_room);
     ASAN_UNPOISON_MEMORY_REGION(own->bytes, own->size);
     own = xrealloc(own, sizeof *own + room);
     own->size = own->used = room;

@@ -97,6 +97,11 @@ static void what_is_refused_and_where(void **state)
          "the name \"a\" stands twice in one object, at byte 8 (line 2, column 1)"},
         {"twice, however it is escaped", {"{\"a\":1,\"\\u0061\":2}", 18}, ERR_BAD_INPUT, 7, NULL},
         {"twice, deeper", {"[0,{\"x\":{\"a\":1,\"b\":2,\"a\":3}}]", 29}, ERR_BAD_INPUT, 21, NULL},
+        {"among many, the first that comes again",
+         {"{\"a\":0,\"b\":0,\"c\":0,\"d\":0,\"e\":0,\"f\":0,\"g\":0,\"h\":0,\"c\":1,\"a\":1}", 61},
+         ERR_BAD_INPUT,
+         49,
+         NULL},
         {"the empty name twice", {"{\"\":1,\"\":2}", 11}, ERR_BAD_INPUT, 6, NULL},
         {"one container too many",
          {"[[[[[[]]]]]]", 12},
@@ -226,6 +231,7 @@ static void depth_is_counted_without_a_stack(void **state)
 {
     enum { DEEP = 200000 };
     const struct json_limits deep = {.size_max = SIZE_MAX, .depth_max = DEEP};
+    const struct json_limits deeper = {.size_max = SIZE_MAX, .depth_max = DEEP + 1};
     struct arena mem = {0};
     yyjson_val *root;
     struct str text = repeated(&mem, DEEP, "[", "]");
@@ -233,6 +239,9 @@ static void depth_is_counted_without_a_stack(void **state)
     check_int("every level counts", json_depth(root), DEEP);
     check_int("from any value", json_depth(yyjson_arr_get_first(root)), DEEP - 1);
     check_str("and is written again", rewritten(&mem, text, &deep), text);
+    struct str twins = str_format(&mem, "[%.*s,%.*s]", STR_ARG(text), STR_ARG(text));
+    assert_int_equal(json_read(twins, &deeper, &mem, &root, NULL), ERR_OK);
+    check_int("what is closed counts no more", json_depth(root), DEEP + 1);
     struct why why;
     check_int("one limit lower", json_read(text, &usual, &mem, &root, &why), ERR_LIMIT);
     check_int("is met at its level", why.at, usual.depth_max);

@@ -142,6 +142,8 @@ static void coming_and_going_does_not_grow_a_map(void **state)
     struct map numbers = {0};
     struct strmap texts = {0};
     char name[24];
+    map_put(&numbers, UINT64_MAX, &things[1]);
+    strmap_put(&texts, STR("resident"), &things[1]);
     for (uint64_t i = 0; i < 100000; i++) {
         map_put(&numbers, i, &things[0]);
         map_remove(&numbers, i);
@@ -151,6 +153,10 @@ static void coming_and_going_does_not_grow_a_map(void **state)
     }
     check("numbers", numbers.cap <= 16);
     check("texts", texts.cap <= 16);
+    /* Would the traces fill the map, these searches would find no end. */
+    check("what was removed is not found", !map_get(&numbers, 1) && !strmap_get(&texts, STR("1")));
+    check("the resident is", map_get(&numbers, UINT64_MAX) == &things[1]);
+    check("the resident is", strmap_get(&texts, STR("resident")) == &things[1]);
     map_done(&numbers);
     strmap_done(&texts);
 }
