@@ -1,8 +1,11 @@
 /* log.h - one line per event on stderr, as text or JSON.
  *
- * An event is a short constant phrase and fields: log_info("device attached", LOG_STR("device",
- * id)). Never a secret in a field. Below hub/ nothing logs above debug; hub/ and up log once, where
- * an error is decided. Safe from any thread: a line is written with one write(2). */
+ * An event is a short constant phrase and fields:
+ *
+ *     log_info("device attached", LOG_STR("device", id));
+ *
+ * Never a secret in a field. Below hub/ nothing logs above debug; hub/ and up log once, where an
+ * error is decided. Safe from any thread: a line is written with one write(2). */
 #pragma once
 #include "base/str.h"
 
@@ -28,10 +31,12 @@ void log_event(enum log_level level, const char *event, const struct log_field *
                size_t count);
 
 /* The line itself, with its newline, as log_event writes it:
+ *
  *     2024-05-01T08:00:00.123Z INFO  device attached device=dev1 count=3
- *     {"ts":"2024-05-01T08:00:00.123Z","level":"info","event":"device
- * attached","device":"dev1",...} A value with blanks, quotes or anything unprintable stands in
- * quotes, escaped as in JSON, so that nobody outside can begin a line or a field of ours. */
+ *     {"ts":"2024-05-01T08:00:00.123Z","level":"info","event":"device attached","count":3}
+ *
+ * A value with blanks, quotes or anything unprintable stands in quotes, escaped as in JSON, so that
+ * nobody outside can begin a line or a field of ours. */
 struct log_line {
     int64_t ticks; /* wall time */
     enum log_level level;

@@ -22,6 +22,7 @@ struct mailbox {
     void (*wake)(void *wake_arg);
     void *wake_arg;
 };
+
 /* `wake` (may be NULL) is for a receiver that sleeps elsewhere, in an event loop: called by the
  * posting thread, outside the lock, when the box stops being empty and nobody sleeps in a wait. */
 void mailbox_init(struct mailbox *box, void (*wake)(void *), void *wake_arg);
