@@ -206,6 +206,7 @@ static void show(struct net_conn *conn, struct str fresh)
         memmove(conn->in.ptr, rest.ptr, rest.len);
         conn->in.len = rest.len;
     }
+    conn->again = conn->reshow; /* it paused and resumed within */
     if (conn->in.len > limits_of(conn)->in_max) {
         count_up(&conn->loop->counters.aborted_in);
         net_abort(conn);
@@ -418,10 +419,10 @@ void conn_turn(struct net_conn *conn)
         send_some(conn);
     if (conn->state == CONN_CLOSING && conn->out.len == 0)
         say_goodbye(conn);
-    if (conn->state == CONN_ABORTED)
-        end(conn);
-    else
+    if (conn->state != CONN_ABORTED)
         poll_as_wanted(conn);
+    else if (!conn->pending) /* or it would be freed while in the list; its turn comes again */
+        end(conn);
 }
 
 /* The socket is broken, but what came before it broke may still be there to read: a device that
@@ -544,8 +545,8 @@ void net_resume(struct net_conn *conn)
     conn->paused = false;
     if (conn->state != CONN_OPEN)
         return;
-    conn->reshow = conn->in.len > 0;
-    conn->again = conn->again || conn->reshow || conn->eof || SSL_has_pending(conn->ssl) == 1;
+    conn->reshow = true;
+    conn->again = conn->again || conn->in.len > 0 || conn->eof || SSL_has_pending(conn->ssl) == 1;
     attend(conn);
 }
 
