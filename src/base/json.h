@@ -19,8 +19,10 @@ struct json_limits {
 enum { JSON_BYTES_PER_BYTE = 14 };
 
 /* Read one document (RFC 8259; no comments, no byte order mark, no infinities). The tree and its
- * strings live in `mem`; `text` may go. ERR_BAD_INPUT  not JSON (why->at is the offset), not UTF-8,
- * or a duplicate member name ERR_LIMIT      over a limit */
+ * strings live in `mem`; `text` may go.
+ *
+ * ERR_BAD_INPUT  not JSON (why->at is the offset), not UTF-8, or a duplicate member name
+ * ERR_LIMIT      over a limit */
 enum err json_read(struct str text, const struct json_limits *limits, struct arena *mem,
                    yyjson_val **root, struct why *why);
 
