@@ -13,12 +13,17 @@
 #include "model/twin_meta.h"
 #include <stdlib.h>
 
+enum {
+    VALUES_ROOM = 256,       /* bytes that a patch adds, usually */
+    SCRATCH_SIZE = 8 * 1024, /* enough for the tree of a section of some hundred bytes */
+};
+
 struct merge {
     struct twin_meta_reader old_meta;
     struct twin_meta_writer meta;
     struct buf values;
-    size_t size; /* by the measure of the spec */
-    struct arena *mem;
+    size_t size;       /* by the measure of the spec */
+    struct arena *mem; /* scratch: a batch keeps the results, not what it took to get them */
     struct why *why;
 };
 
@@ -33,27 +38,20 @@ static void put_key(struct merge *m, struct str key)
 
 static void put_scalar(struct merge *m, yyjson_val *value)
 {
-    json_put_value(&m->values, value);
+    if (yyjson_is_str(value))
+        json_put_str(&m->values, json_str(value));
+    else if (yyjson_is_bool(value))
+        buf_put(&m->values, yyjson_get_bool(value) ? STR("true") : STR("false"));
+    else if (yyjson_is_sint(value))
+        buf_put_i64(&m->values, yyjson_get_sint(value));
+    else if (yyjson_is_uint(value))
+        buf_put_u64(&m->values, yyjson_get_uint(value));
+    else
+        json_put_value(&m->values, value);
     m->size += twin_measure_scalar(value);
 }
 
 /* ---- what is kept: text and measure again, metadata brought along ---- */
-
-static void keep_value(struct merge *m, yyjson_val *value);
-
-static void keep_object(struct merge *m, yyjson_val *object)
-{
-    size_t i, count;
-    yyjson_val *key, *value;
-    buf_put_char(&m->values, '{');
-    yyjson_obj_foreach(object, i, count, key, value)
-    {
-        put_key(m, json_str(key));
-        twin_meta_put_kept(&m->meta, twin_meta_next(&m->old_meta));
-        keep_value(m, value);
-    }
-    buf_put_char(&m->values, '}');
-}
 
 static size_t measure_array(yyjson_val *array);
 
@@ -78,14 +76,29 @@ static size_t measure_array(yyjson_val *array)
     return size;
 }
 
+static void keep_nodes(struct merge *m, yyjson_val *object)
+{
+    size_t i, count;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(object, i, count, key, value)
+    {
+        twin_meta_put_kept(&m->meta, twin_meta_next(&m->old_meta));
+        if (yyjson_is_obj(value))
+            keep_nodes(m, value);
+    }
+}
+
 static void keep_value(struct merge *m, yyjson_val *value)
 {
-    if (yyjson_is_obj(value)) {
-        keep_object(m, value);
+    twin_meta_put_kept(&m->meta, twin_meta_next(&m->old_meta));
+    if (!yyjson_is_ctn(value)) {
+        put_scalar(m, value);
         return;
     }
-    json_put_value(&m->values, value);
+    json_put_value(&m->values, value); /* in one go: much quicker than member by member */
     m->size += measure_value(value);
+    if (yyjson_is_obj(value))
+        keep_nodes(m, value);
 }
 
 /* What goes leaves its metadata behind: read past it, the node of `value` itself included. */
@@ -274,7 +287,6 @@ static enum err merge_object(struct merge *m, yyjson_val *old, yyjson_val *patch
             continue;
         }
         put_key(m, name);
-        twin_meta_put_kept(&m->meta, twin_meta_next(&m->old_meta));
         keep_value(m, value);
     }
     for (i = 0; i < members.count; i++) {
@@ -323,6 +335,7 @@ static enum err merge(struct merge *m, enum twin_part part, const struct twin_se
     if (err != ERR_OK)
         return err;
     struct twin_stamp now = {write->now_ticks, part == TWIN_DESIRED ? old->version + 1 : 0};
+    buf_room(&m->values, old->values.len + VALUES_ROOM);
     twin_meta_begin(&m->meta, now, values ? &m->old_meta : NULL, m->mem);
     struct twin_path path = twin_path_root(part);
     err = merge_object(m, values, write->patch, 0, &path);
@@ -337,9 +350,11 @@ enum err twin_section_write(enum twin_part part, const struct twin_section *old,
                             const struct twin_write *write, struct arena *mem,
                             struct twin_section *out, struct why *why)
 {
-    struct merge m = {.mem = mem, .why = why};
     if (!yyjson_is_obj(write->patch) && !yyjson_is_null(write->patch))
         return twin_refuse_root(part, why);
+    struct arena scratch;
+    struct merge m = {.mem = &scratch, .why = why};
+    arena_init(&scratch, SCRATCH_SIZE);
     enum err err = merge(&m, part, old, write);
     if (err == ERR_OK)
         *out = (struct twin_section){
@@ -351,5 +366,6 @@ enum err twin_section_write(enum twin_part part, const struct twin_section *old,
         };
     twin_meta_drop(&m.meta);
     buf_done(&m.values);
+    arena_done(&scratch);
     return err;
 }
