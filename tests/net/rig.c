@@ -157,7 +157,9 @@ static void *on_opened(void *arg, struct net_conn *conn)
     pthread_mutex_unlock(&rig->lock);
     if (rig->script.opened)
         rig->script.opened(talk);
-    rig_note(rig, "opened");
+    char peer[NET_PEER_TEXT_MAX];
+    net_peer(conn, peer);
+    rig_note(rig, "opened %s", peer);
     talk->inside--;
     return talk;
 }
@@ -168,8 +170,11 @@ static size_t on_data(void *self, struct str bytes)
     enter(talk);
     if (bytes.len == 0)
         abort();
-    talk->seen = bytes.len;
-    size_t took = talk->rig->script.data ? talk->rig->script.data(talk, bytes) : bytes.len;
+    size_t took = bytes.len;
+    if (talk->rig->script.data)
+        took = talk->rig->script.data(talk, bytes);
+    else
+        rig_note(talk->rig, "data:%zu", bytes.len);
     talk->inside--;
     return took;
 }

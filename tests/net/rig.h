@@ -42,10 +42,10 @@ struct talk {
     struct net_loop *loop;
     unsigned number; /* in the order of opening, from 1 */
     int inside;      /* callbacks that are running: never more than one */
-    size_t seen;     /* bytes of input, taken or not, at the last call */
 };
 
-/* What a test wants its handler to do; NULL: refuse nothing, take all, answer nothing. */
+/* What a test wants its handler to do. Without `data` it takes all and notes "data:SIZE"; `opened`
+ * and the peer's address are always noted, and so are the other callbacks, by name. */
 struct rig_script {
     void (*opened)(struct talk *talk);
     size_t (*data)(struct talk *talk, struct str bytes);
