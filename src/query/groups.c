@@ -73,28 +73,37 @@ static void keep_values(struct query_groups *groups, struct group *group, const 
     }
 }
 
+static enum err find_group(struct query_groups *groups, const struct source *src,
+                           struct group **out, struct why *why)
+{
+    if (groups->query->group_count == 0) {
+        *out = groups->groups[0];
+        return ERR_OK;
+    }
+    struct str key = group_key(groups, src);
+    *out = strmap_get(&groups->by_key, key);
+    if (*out)
+        return ERR_OK;
+    if (groups->count >= QUERY_GROUPS_MAX)
+        return err_fail(ERR_LIMIT, why, "the query makes more than %d groups", QUERY_GROUPS_MAX);
+    if (groups->mem.used + key.len > QUERY_GROUPS_SIZE_MAX)
+        return err_fail(ERR_LIMIT, why, "the groups of the query need more than %d bytes",
+                        QUERY_GROUPS_SIZE_MAX);
+    *out = new_group(groups, key);
+    keep_values(groups, *out, src);
+    return ERR_OK;
+}
+
 enum err query_groups_add(struct query_groups *groups, const struct query_doc *doc,
                           struct query_scratch *scratch, struct why *why)
 {
     struct source src = {doc, scratch};
-    struct group *group = groups->query->group_count ? NULL : groups->groups[0];
-    if (!group) {
-        struct str key = group_key(groups, &src);
-        group = strmap_get(&groups->by_key, key);
-        if (!group) {
-            if (groups->count >= QUERY_GROUPS_MAX)
-                return err_fail(ERR_LIMIT, why, "the query makes more than %d groups",
-                                QUERY_GROUPS_MAX);
-            if (groups->mem.used + key.len > QUERY_GROUPS_SIZE_MAX)
-                return err_fail(ERR_LIMIT, why, "the groups of the query need more than %d bytes",
-                                QUERY_GROUPS_SIZE_MAX);
-            group = new_group(groups, key);
-            keep_values(groups, group, &src);
-        }
-    }
-    feed(groups, group, &src);
+    struct group *group;
+    enum err err = find_group(groups, &src, &group, why);
+    if (!err)
+        feed(groups, group, &src);
     scratch_reset(scratch); /* whoever skips query_match must not meet this document again */
-    return ERR_OK;
+    return err;
 }
 
 static struct group *new_group(struct query_groups *groups, struct str key)

@@ -61,7 +61,8 @@ bool parser_refuse(struct parser *p, const char *expected, const char *const *wo
         complain(p->text, t->at, p->why, "%s: %.*s", t->problem, STR_ARG(raw));
         return false;
     }
-    const char *meant = words && t->kind == TOKEN_NAME ? complain_closest(t->raw, words) : NULL;
+    bool may_be_slip = words && !note && t->kind == TOKEN_NAME;
+    const char *meant = may_be_slip ? complain_closest(t->raw, words) : NULL;
     char found[COMPLAIN_WORD_MAX + 24];
     if (t->kind == TOKEN_END)
         snprintf(found, sizeof found, "the end of the text");
