@@ -40,6 +40,28 @@ static inline struct str json_text(struct arena *mem, yyjson_val *value)
     return text;
 }
 
+/* Equal as JSON values: 135 and 135.0 are, members in any order are. */
+static inline bool same_json(yyjson_val *a, yyjson_val *b)
+{
+    if (yyjson_is_num(a) && yyjson_is_num(b))
+        return yyjson_get_num(a) == yyjson_get_num(b);
+    if (!yyjson_is_ctn(a))
+        return yyjson_equals(a, b);
+    if (yyjson_get_type(a) != yyjson_get_type(b) || yyjson_get_len(a) != yyjson_get_len(b))
+        return false;
+    for (size_t i = 0; i < yyjson_arr_size(a); i++)
+        if (!same_json(yyjson_arr_get(a, i), yyjson_arr_get(b, i)))
+            return false;
+    size_t i, count;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(a, i, count, key, value)
+    {
+        if (!same_json(value, yyjson_obj_getn(b, yyjson_get_str(key), yyjson_get_len(key))))
+            return false;
+    }
+    return true;
+}
+
 static inline int64_t ticks_or(struct str text, int64_t otherwise)
 {
     int64_t ticks = otherwise;
