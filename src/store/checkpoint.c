@@ -22,12 +22,13 @@ static int64_t mono_ns(void)
 enum err checkpoint_start(struct checkpoint *c, const struct db_options *options,
                           pthread_mutex_t *writing, struct why *why)
 {
-    *c = (struct checkpoint){.writing = writing, .vfs = options->vfs};
+    *c = (struct checkpoint){.writing = writing};
     enum err err = db_open(options, &c->db, why);
     if (err)
         return err;
     sqlite3_busy_handler(c->db.handle, be_patient, c);
     pthread_mutex_init(&c->lock, NULL);
+    pthread_mutex_init(&c->passing, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -50,6 +51,7 @@ void checkpoint_stop(struct checkpoint *c)
     pthread_join(c->thread, NULL);
     c->running = false;
     pthread_cond_destroy(&c->changed);
+    pthread_mutex_destroy(&c->passing);
     pthread_mutex_destroy(&c->lock);
     db_close(&c->db);
 }
@@ -176,23 +178,20 @@ static bool has_work(struct checkpoint *c)
 static void *checkpoint_main(void *arg)
 {
     struct checkpoint *c = arg;
-    while (wait_for_work(c, c->hindered ? CHECKPOINT_RETRY_MS : CHECKPOINT_IDLE_MS))
+    while (wait_for_work(c, c->hindered ? CHECKPOINT_RETRY_MS : CHECKPOINT_IDLE_MS)) {
+        pthread_mutex_lock(&c->passing);
         c->hindered = has_work(c) && !pass(c);
+        pthread_mutex_unlock(&c->passing);
+    }
     return NULL;
 }
 
 enum err checkpoint_now(struct checkpoint *c, struct why *why)
 {
-    struct db db;
-    struct db_options options = {.path = c->db.path, .vfs = c->vfs, .cache_kib = 1024};
-    enum err err = db_open(&options, &db, why);
-    if (err)
-        return err;
-    pthread_mutex_lock(c->writing);
-    int rc = sqlite3_wal_checkpoint_v2(db.handle, "main", SQLITE_CHECKPOINT_RESTART, NULL, NULL);
-    pthread_mutex_unlock(c->writing);
-    if (rc != SQLITE_OK)
-        err = db_fail(&db, rc, why);
-    db_close(&db);
+    pthread_mutex_lock(&c->passing);
+    (void)copy(c);
+    bool done = begin_anew(c);
+    enum err err = done ? ERR_OK : db_fail(&c->db, sqlite3_errcode(c->db.handle), why);
+    pthread_mutex_unlock(&c->passing);
     return err;
 }

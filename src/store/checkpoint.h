@@ -28,9 +28,9 @@ enum {
 
 struct checkpoint {
     struct db db;
-    const char *vfs; /* as in the options, which outlive us */
     pthread_t thread;
     pthread_mutex_t *writing; /* held by whoever is in a write transaction */
+    pthread_mutex_t passing;  /* held during a pass; taken before `writing` and `lock` */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool running, stop, asked; /* under lock */
@@ -51,6 +51,6 @@ void checkpoint_stop(struct checkpoint *c);
 void checkpoint_note(struct checkpoint *c, int frames);
 /* Bytes of the log that count for store_pressure. Any thread. */
 int64_t checkpoint_wal_bytes(const struct checkpoint *c);
-/* All of it now, on the caller's thread and a connection of its own, and the log begun anew.
- * ERR_OUTSIDE when a reader is in the way. For tests that need it at a certain place. */
+/* All of it now, on the caller's thread, and the log begun anew; ERR_OUTSIDE when a reader is in
+ * the way. For tests that need it at a certain place. */
 enum err checkpoint_now(struct checkpoint *c, struct why *why);
