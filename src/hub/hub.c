@@ -119,13 +119,22 @@ static void drop_all(struct mail *mails)
     }
 }
 
+void hub_drain(struct hub *hub)
+{
+    struct mail *backlog = hub->backlog, *extra = hub->extra;
+    hub->backlog = hub->extra = NULL;
+    hub->backlog_last = &hub->backlog;
+    hub->extra_last = &hub->extra;
+    drop_all(backlog);
+    drop_all(extra);
+    drop_all(mailbox_take(&hub->inbox));
+}
+
 void hub_destroy(struct hub *hub)
 {
     if (!hub)
         return;
-    drop_all(hub->backlog);
-    drop_all(hub->extra);
-    drop_all(mailbox_take(&hub->inbox));
+    hub_drain(hub);
     mailbox_done(&hub->inbox);
     heap_done(&hub->mono_timers);
     heap_done(&hub->hub_timers);

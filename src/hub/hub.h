@@ -80,6 +80,8 @@ struct hub {
 
 /* Load counters and presence (all set to Disconnected). The store must outlive the hub. */
 enum err hub_create(const struct hub_config *config, struct hub **out, struct why *why);
+/* After hub_stop, when nobody posts any more: reply what is still there with ERR_BUSY. */
+void hub_drain(struct hub *hub);
 void hub_destroy(struct hub *hub); /* accepts NULL; open tasks are replied with ERR_BUSY */
 void hub_set_engine(struct hub *hub, struct hub_engine *engine);
 

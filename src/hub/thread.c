@@ -28,6 +28,7 @@ static void *hub_main(void *arg)
     do
         hub_run(hub);
     while (hub->backlog || hub->extra);
+    attach_close_all(hub, CLOSE_STOPPING); /* who came in with the last of them */
     return NULL;
 }
 

@@ -1,0 +1,33 @@
+/* app.h - the program `muster`: one subcommand per file. Each takes its own argv (argv[0] is the
+ * subcommand's name), prints its own --help, and gives the exit code. */
+#pragma once
+#include "base/err.h"
+#include "base/str.h"
+
+enum exit_code {
+    EXIT_OK = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_PARTLY = 3, /* a job completed, some devices failed */
+    EXIT_PORT = 4,   /* a port is taken or not permitted */
+    EXIT_DATA = 5,   /* the data folder cannot be used: permissions, in use, damaged, newer */
+};
+
+int cmd_serve(int argc, char **argv);
+int cmd_connection_string(int argc, char **argv);
+int cmd_sim(int argc, char **argv);
+int cmd_job(int argc, char **argv);
+
+/* Names of the files in a data folder: see net/cert.h and store/store.h. This one keeps the host. */
+#define APP_HOST_FILE "host"
+#define APP_DEFAULT_HOST "localhost"
+enum { APP_PATH_MAX = 4096 };
+
+/* The connection string of a policy (STR_NONE: iothubowner) or of a device, from a data folder that a
+ * hub may be serving. In `mem`. ERR_NOT_FOUND names what is missing. */
+enum err connection_string_read(const char *dir, struct str policy, struct str device,
+                                struct arena *mem, struct str *out, struct why *why);
+
+/* A whole number of an option's text; complains on stderr and gives false otherwise. */
+bool option_number(const char *command, const char *option, const char *text, int64_t least,
+                   int64_t most, int64_t *out);

@@ -1,0 +1,44 @@
+#include "app/app.h"
+#include <stdio.h>
+
+static const struct {
+    const char *name, *summary;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"serve", "run a hub in the foreground", cmd_serve},
+    {"connection-string", "print a connection string for a service or a device",
+     cmd_connection_string},
+};
+
+static void usage(FILE *out)
+{
+    fprintf(out,
+            "muster - a device hub: devices connect over MQTT, operators steer them with jobs\n\n"
+            "usage: muster COMMAND [options]\n\ncommands:\n");
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        fprintf(out, "  %-20s %s\n", commands[i].name, commands[i].summary);
+    fprintf(out, "\nEvery command has --help. `muster --version` prints the version.\n");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        usage(stderr);
+        return EXIT_USAGE;
+    }
+    struct str word = str_from(argv[1]);
+    if (str_eq(word, STR("--help")) || str_eq(word, STR("-h")) || str_eq(word, STR("help"))) {
+        usage(stdout);
+        return EXIT_OK;
+    }
+    if (str_eq(word, STR("--version"))) {
+        printf("muster %s\n", MUSTER_VERSION);
+        return EXIT_OK;
+    }
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (str_eq(word, str_from(commands[i].name)))
+            return commands[i].run(argc - 1, argv + 1);
+    fprintf(stderr, "muster: '%s' is not a command\n\n", argv[1]);
+    usage(stderr);
+    return EXIT_USAGE;
+}

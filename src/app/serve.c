@@ -1,0 +1,478 @@
+#include "app/app.h"
+#include "base/log.h"
+#include "front/front.h"
+#include "net/cert.h"
+#include "net/tls.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    DEFAULT_HTTPS_PORT = 443,
+    FALLBACK_HTTPS_PORT = 8443, /* where 443 is not permitted */
+    DEFAULT_MQTT_PORT = 8883,
+    DRAIN_MS = 3000, /* SIGTERM to the last answer; the whole end stays under 5 s */
+    CERT_LOOK_S = 3600,
+};
+
+struct options {
+    const char *dir, *host, *address, *tls_cert, *tls_key;
+    int64_t https_port, mqtt_port; /* 0: the default */
+    int64_t readers, threads, history_days, active_jobs_max, job_rate, retention_hours;
+    bool host_given;
+};
+
+struct server {
+    struct options options;
+    struct arena mem;
+    struct store *store;
+    struct eventlog *eventlog;
+    struct policy *policies;
+    size_t policy_count;
+    struct tls_server *tls;
+    struct hub *hub;
+    struct readers *readers;
+    struct job_engine *engine;
+    struct front *front;
+    struct net *net;
+    uint16_t https_port, mqtt_port;
+};
+
+/* ---- options ---- */
+
+static void help(FILE *out)
+{
+    fprintf(
+        out,
+        "usage: muster serve --data DIR [options]\n\n"
+        "Runs a hub in the foreground. Creates in DIR what is missing: the database, a CA "
+        "(ca.pem,\n"
+        "which clients must trust), a server certificate and access policies with random keys.\n\n"
+        "  --data DIR            the hub's folder; one hub per folder\n"
+        "  --host NAME           the hub's name in connection strings and certificate; kept in "
+        "DIR\n"
+        "                        (default localhost; some SDKs need a name with a dot)\n"
+        "  --address IP          listen there only (default: all addresses)\n"
+        "  --https-port N        HTTPS and WebSocket (default 443, or 8443 where 443 is not "
+        "allowed)\n"
+        "  --mqtt-port N         MQTT over TLS (default 8883)\n"
+        "  --amqp-port N         accepted for later; this version speaks no AMQP\n"
+        "  --tls-cert FILE       your own certificate chain instead of ours, with --tls-key;\n"
+        "  --tls-key FILE        SIGHUP reads both again\n"
+        "  --log-format FORMAT   text (default) or json, on stderr\n"
+        "  --log-level LEVEL     debug, info (default), warn, error\n"
+        "  --threads N           network threads (default: one per core)\n"
+        "  --readers N           threads for queries (default %d)\n"
+        "  --active-jobs-max N   refuse further jobs above N queued or running (default 0: no "
+        "limit)\n"
+        "  --job-rate N          device operations of all jobs per second (default 0: no limit)\n"
+        "  --job-history-days N  keep finished jobs so long (default %d)\n"
+        "  --telemetry-hours N   keep device messages so long (default %d)\n\n"
+        "One line on stdout says when the hub is ready. SIGTERM or Ctrl-C stops it.\n"
+        "Exit codes: 0 stopped, 1 failed, 2 wrong usage, 4 a port cannot be used, 5 DIR cannot be "
+        "used\n"
+        "(not writable, in use by another hub, damaged, or made by a newer version).\n",
+        READERS_DEFAULT, JOB_HISTORY_DAYS, EVENTLOG_RETENTION_S / 3600);
+}
+
+enum {
+    OPT_DATA = 256,
+    OPT_HOST,
+    OPT_ADDRESS,
+    OPT_HTTPS,
+    OPT_MQTT,
+    OPT_AMQP,
+    OPT_CERT,
+    OPT_KEY,
+    OPT_FORMAT,
+    OPT_LEVEL,
+    OPT_THREADS,
+    OPT_READERS,
+    OPT_ACTIVE,
+    OPT_RATE,
+    OPT_HISTORY,
+    OPT_TELEMETRY,
+};
+
+static const struct option long_options[] = {
+    {"data", required_argument, NULL, OPT_DATA},
+    {"host", required_argument, NULL, OPT_HOST},
+    {"address", required_argument, NULL, OPT_ADDRESS},
+    {"https-port", required_argument, NULL, OPT_HTTPS},
+    {"mqtt-port", required_argument, NULL, OPT_MQTT},
+    {"amqp-port", required_argument, NULL, OPT_AMQP},
+    {"tls-cert", required_argument, NULL, OPT_CERT},
+    {"tls-key", required_argument, NULL, OPT_KEY},
+    {"log-format", required_argument, NULL, OPT_FORMAT},
+    {"log-level", required_argument, NULL, OPT_LEVEL},
+    {"threads", required_argument, NULL, OPT_THREADS},
+    {"readers", required_argument, NULL, OPT_READERS},
+    {"active-jobs-max", required_argument, NULL, OPT_ACTIVE},
+    {"job-rate", required_argument, NULL, OPT_RATE},
+    {"job-history-days", required_argument, NULL, OPT_HISTORY},
+    {"telemetry-hours", required_argument, NULL, OPT_TELEMETRY},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
+struct log_options {
+    enum log_level level;
+    enum log_format format;
+};
+
+static bool one_of(const char *option, const char *text, const char *const *words, size_t count,
+                   size_t *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (str_eq(str_from(text), str_from(words[i]))) {
+            *out = i;
+            return true;
+        }
+    }
+    fprintf(stderr, "muster serve: --%s does not know '%s'\n", option, text);
+    return false;
+}
+
+static bool take_option(int c, const char *value, struct options *options, struct log_options *log)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    static const char *const formats[] = {"text", "json"};
+    size_t word;
+    int64_t unused;
+    switch (c) {
+    case OPT_DATA:
+        options->dir = value;
+        return true;
+    case OPT_HOST:
+        options->host = value;
+        options->host_given = true;
+        return true;
+    case OPT_ADDRESS:
+        options->address = value;
+        return true;
+    case OPT_CERT:
+        options->tls_cert = value;
+        return true;
+    case OPT_KEY:
+        options->tls_key = value;
+        return true;
+    case OPT_HTTPS:
+        return option_number("serve", "https-port", value, 1, 65535, &options->https_port);
+    case OPT_MQTT:
+        return option_number("serve", "mqtt-port", value, 1, 65535, &options->mqtt_port);
+    case OPT_AMQP:
+        return option_number("serve", "amqp-port", value, 1, 65535, &unused);
+    case OPT_THREADS:
+        return option_number("serve", "threads", value, 1, NET_THREADS_MAX, &options->threads);
+    case OPT_READERS:
+        return option_number("serve", "readers", value, 1, 64, &options->readers);
+    case OPT_ACTIVE:
+        return option_number("serve", "active-jobs-max", value, 0, JOBS_UNFINISHED_MAX,
+                             &options->active_jobs_max);
+    case OPT_RATE:
+        return option_number("serve", "job-rate", value, 0, 100000000, &options->job_rate);
+    case OPT_HISTORY:
+        return option_number("serve", "job-history-days", value, 1, 36500, &options->history_days);
+    case OPT_TELEMETRY:
+        return option_number("serve", "telemetry-hours", value, 1, 24 * 365,
+                             &options->retention_hours);
+    case OPT_LEVEL:
+        if (!one_of("log-level", value, levels, 4, &word))
+            return false;
+        log->level = (enum log_level)word;
+        return true;
+    case OPT_FORMAT:
+        if (!one_of("log-format", value, formats, 2, &word))
+            return false;
+        log->format = (enum log_format)word;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* ---- the data folder ---- */
+
+static enum err make_folder(const char *dir, struct why *why)
+{
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return err_fail(ERR_OUTSIDE, why, "the folder '%s' cannot be made: %s", dir,
+                        strerror(errno));
+    if (access(dir, W_OK | X_OK) != 0)
+        return err_fail(ERR_OUTSIDE, why, "the folder '%s' is not writable: %s", dir,
+                        strerror(errno));
+    return ERR_OK;
+}
+
+/* The name that was given last stays the hub's name, so that connection strings agree with it. */
+static enum err settle_host(struct server *server, struct why *why)
+{
+    struct options *options = &server->options;
+    char path[APP_PATH_MAX], line[256] = "";
+    snprintf(path, sizeof(path), "%s/%s", options->dir, APP_HOST_FILE);
+    FILE *file = fopen(path, options->host_given ? "we" : "re");
+    if (options->host_given) {
+        bool written = file && fprintf(file, "%s\n", options->host) > 0;
+        if (file && fclose(file) != 0)
+            written = false;
+        return written ? ERR_OK
+                       : err_fail(ERR_OUTSIDE, why, "'%s' cannot be written: %s", path,
+                                  strerror(errno));
+    }
+    options->host = APP_DEFAULT_HOST;
+    if (file && fgets(line, sizeof(line), file) && strcspn(line, "\n") > 0)
+        options->host = str_copy(&server->mem, str_of(line, strcspn(line, "\n"))).ptr;
+    if (file)
+        fclose(file);
+    return ERR_OK;
+}
+
+static enum err settle_policies(struct server *server, struct why *why)
+{
+    enum err err = store_read_policies(store_main(server->store), &server->mem, &server->policies,
+                                       &server->policy_count, why);
+    if (err != ERR_OK || server->policy_count > 0)
+        return err;
+    server->policies = arena_array(&server->mem, struct policy, POLICY_BUILT_IN_COUNT);
+    server->policy_count = POLICY_BUILT_IN_COUNT;
+    policy_built_in(random_system(), &server->mem, server->policies);
+    return store_commit(
+        server->store,
+        &(struct store_commit){.policies = server->policies, .policy_count = server->policy_count},
+        why);
+}
+
+/* ---- certificates ---- */
+
+static bool own_certificate(const struct server *server)
+{
+    return server->options.tls_cert != NULL;
+}
+
+static enum err settle_certificate(struct server *server, struct why *why)
+{
+    const struct options *options = &server->options;
+    const char *cert = options->tls_cert, *key = options->tls_key;
+    if (!own_certificate(server)) {
+        struct clock *clock = clock_system();
+        enum err err =
+            cert_ensure(options->dir, options->host, clock->wall_ticks(clock), NULL, why);
+        if (err != ERR_OK)
+            return err;
+        cert = cert_path(&server->mem, options->dir, CERT_SERVER_FILE);
+        key = cert_path(&server->mem, options->dir, CERT_SERVER_KEY_FILE);
+    }
+    return tls_server_create(cert, key, &server->tls, why);
+}
+
+/* Renew ours before it expires; read the operator's again when told so. */
+static void look_at_certificate(struct server *server, bool told)
+{
+    struct cert_made made = {0};
+    struct why why;
+    enum err err = ERR_OK;
+    struct clock *clock = clock_system();
+    if (!own_certificate(server))
+        err = cert_ensure(server->options.dir, server->options.host, clock->wall_ticks(clock),
+                          &made, &why);
+    if (err == ERR_OK && (told || made.server))
+        err = tls_server_reload(server->tls, &why);
+    if (err != ERR_OK)
+        log_error("certificate not renewed", LOG_TEXT_Z("reason", why.text));
+    else if (told || made.server)
+        log_info("certificate loaded", LOG_INT("renewed", made.server));
+}
+
+/* ---- ports ---- */
+
+static enum err listen_on(struct server *server, int64_t wanted, uint16_t usual, uint16_t fallback,
+                          const struct net_handler_ops *ops, uint16_t *port, struct why *why)
+{
+    const char *address = server->options.address;
+    *port = wanted ? (uint16_t)wanted : usual;
+    enum err err = net_listen(server->net, address, *port, ops, server->front, port, why);
+    if (err != ERR_DENIED || wanted || !fallback)
+        return err;
+    log_warn(
+        "port not permitted, taking another", LOG_INT("port", usual), LOG_INT("instead", fallback),
+        LOG_TEXT_Z("hint", "SDKs know only the standard ports: run as root, or give the program "
+                           "the right with setcap cap_net_bind_service=+ep"));
+    return net_listen(server->net, address, fallback, ops, server->front, port, why);
+}
+
+/* ---- up and down ---- */
+
+static int fail(const struct why *why, int code)
+{
+    fprintf(stderr, "muster serve: %s\n", why->text);
+    return code;
+}
+
+static int open_data(struct server *server)
+{
+    struct why why;
+    struct options *options = &server->options;
+    if (make_folder(options->dir, &why) != ERR_OK)
+        return fail(&why, EXIT_DATA);
+    if (store_open(&(struct store_options){.dir = options->dir, .clock = clock_system()},
+                   &server->store, &why) != ERR_OK)
+        return fail(&why, EXIT_DATA);
+    struct eventlog_options log = {.dir = options->dir,
+                                   .clock = clock_system(),
+                                   .retention_s = options->retention_hours * 3600};
+    if (eventlog_open(&log, &server->eventlog, &why) != ERR_OK ||
+        settle_host(server, &why) != ERR_OK || settle_policies(server, &why) != ERR_OK)
+        return fail(&why, EXIT_DATA);
+    if (settle_certificate(server, &why) != ERR_OK)
+        return fail(&why, own_certificate(server) ? EXIT_FAILED : EXIT_DATA);
+    return EXIT_OK;
+}
+
+static int start_threads(struct server *server)
+{
+    struct why why;
+    const struct options *options = &server->options;
+    struct hub_config hub = {.store = server->store,
+                             .eventlog = server->eventlog,
+                             .clock = clock_system(),
+                             .random = random_system()};
+    if (hub_create(&hub, &server->hub, &why) != ERR_OK)
+        return fail(&why, EXIT_DATA);
+    struct readers_config readers = {.hub = server->hub, .count = (unsigned)options->readers};
+    if (readers_create(&readers, &server->readers, &why) != ERR_OK)
+        return fail(&why, EXIT_FAILED);
+    struct job_engine_config engine = {.hub = server->hub,
+                                       .readers = server->readers,
+                                       .history_days = options->history_days,
+                                       .active_max = (uint32_t)options->active_jobs_max,
+                                       .devices_per_second = (uint32_t)options->job_rate};
+    if (job_engine_create(&engine, &server->engine, &why) != ERR_OK)
+        return fail(&why, EXIT_DATA);
+    server->front = front_create(&(struct front_config){.hub = server->hub,
+                                                        .readers = server->readers,
+                                                        .engine = server->engine,
+                                                        .store = server->store,
+                                                        .eventlog = server->eventlog,
+                                                        .clock = clock_system(),
+                                                        .random = random_system(),
+                                                        .policies = server->policies,
+                                                        .policy_count = server->policy_count,
+                                                        .host = options->host});
+    server->net = net_create(&(struct net_config){
+        .thread_count = (unsigned)options->threads, .tls = server->tls, .clock = clock_system()});
+    server->front->net = server->net;
+    /* Ports are claimed before anything starts, so that a mistake costs nothing. */
+    if (listen_on(server, options->https_port, DEFAULT_HTTPS_PORT, FALLBACK_HTTPS_PORT,
+                  &front_https_ops, &server->https_port, &why) != ERR_OK ||
+        listen_on(server, options->mqtt_port, DEFAULT_MQTT_PORT, 0, &front_mqtt_ops,
+                  &server->mqtt_port, &why) != ERR_OK)
+        return fail(&why, EXIT_PORT);
+    if (hub_start(server->hub, &why) != ERR_OK || net_start(server->net, &why) != ERR_OK)
+        return fail(&why, EXIT_FAILED);
+    return EXIT_OK;
+}
+
+/* Conversations end first, then what they speak to; see the notes at each function. */
+static void stop(struct server *server)
+{
+    if (server->net)
+        net_stop(server->net, DRAIN_MS);
+    if (server->front)
+        server->front->closing = true;
+    if (server->hub)
+        hub_stop(server->hub);
+    readers_destroy(server->readers);
+    eventlog_close(server->eventlog);
+    if (server->hub)
+        hub_drain(server->hub);
+    net_destroy(server->net);
+    job_engine_destroy(server->engine);
+    hub_destroy(server->hub);
+    front_destroy(server->front);
+    tls_server_destroy(server->tls);
+    store_close(server->store);
+    arena_done(&server->mem);
+}
+
+static void say_ready(const struct server *server)
+{
+    const struct options *options = &server->options;
+    printf("muster ready host=%s https=%u mqtt=%u data=%s ca=%s\n", options->host,
+           server->https_port, server->mqtt_port, options->dir,
+           own_certificate(server)
+               ? options->tls_cert
+               : cert_path((struct arena *)(uintptr_t)&server->mem, options->dir, CERT_CA_FILE));
+    fflush(stdout);
+}
+
+static void wait_for_the_end(struct server *server, const sigset_t *signals)
+{
+    for (;;) {
+        siginfo_t info;
+        int signal = sigtimedwait(signals, &info, &(struct timespec){.tv_sec = CERT_LOOK_S});
+        if (signal == SIGTERM || signal == SIGINT) {
+            log_info("stopping", LOG_TEXT_Z("signal", signal == SIGINT ? "SIGINT" : "SIGTERM"));
+            return;
+        }
+        if (signal == SIGHUP || signal < 0)
+            look_at_certificate(server, signal == SIGHUP);
+    }
+}
+
+/* As many connections as the machine allows. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+int cmd_serve(int argc, char **argv)
+{
+    struct server server = {0};
+    struct log_options log = {LOG_INFO, LOG_TEXT};
+    for (int c; (c = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
+        if (c == 'h') {
+            help(stdout);
+            return EXIT_OK;
+        }
+        if (c == '?' || !take_option(c, optarg, &server.options, &log))
+            return EXIT_USAGE;
+    }
+    if (!server.options.dir || optind < argc ||
+        !server.options.tls_cert != !server.options.tls_key) {
+        fprintf(stderr, !server.options.dir ? "muster serve: --data DIR is needed\n"
+                        : optind < argc     ? "muster serve: too many arguments\n"
+                                        : "muster serve: --tls-cert and --tls-key go together\n");
+        return EXIT_USAGE;
+    }
+    log_setup(log.level, log.format);
+    umask(0077);
+    raise_descriptor_limit();
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread, so that all inherit it */
+    sigdelset(&signals, SIGPIPE);
+
+    int code = open_data(&server);
+    if (code == EXIT_OK)
+        code = start_threads(&server);
+    if (code == EXIT_OK) {
+        say_ready(&server);
+        wait_for_the_end(&server, &signals);
+    }
+    stop(&server);
+    return code;
+}

@@ -1,0 +1,104 @@
+#include "front/auth.h"
+#include "base/codec.h"
+#include "model/fault.h"
+
+static uint64_t now_s(const struct front *front)
+{
+    struct clock *clock = front->config.clock;
+    return (uint64_t)(clock->wall_ticks(clock) / TICKS_PER_SECOND);
+}
+
+static bool granted(unsigned have, struct auth_need need)
+{
+    return policy_grants(have, need.one) || (need.other && policy_grants(have, need.other));
+}
+
+/* ---- services ---- */
+
+static const char *check_service(const struct front *front, struct str authorization,
+                                 struct auth_need need)
+{
+    struct arena mem = {0};
+    struct sas_token token;
+    const struct policy *policy = NULL;
+    const char *reason = NULL;
+    struct why why;
+    if (!authorization.ptr)
+        reason = "no Authorization header";
+    else if (sas_parse(authorization, &mem, &token, &why) != ERR_OK)
+        reason = "not a SAS token";
+    else if (token.skn.len == 0)
+        reason = "no policy named";
+    else if (!(policy = policy_find(front->config.policies, front->config.policy_count, token.skn)))
+        reason = "no such policy";
+    else if (!sas_verify(&token, policy->primary_key, policy->secondary_key))
+        reason = "wrong signature";
+    else if (sas_expired(&token, now_s(front)))
+        reason = "expired";
+    else if (!sas_covers(&token, front->hosts, front->host_count, STR("/"), true))
+        reason = "another hub";
+    else if (!granted(policy->rights, need))
+        reason = "right missing";
+    arena_done(&mem);
+    return reason;
+}
+
+enum err auth_service(const struct front *front, struct str authorization, struct auth_need need,
+                      const char **reason, struct why *why)
+{
+    const char *wrong = check_service(front, authorization, need);
+    if (reason)
+        *reason = wrong;
+    if (!wrong)
+        return ERR_OK;
+    return err_fault(ERR_DENIED, FAULT_UNAUTHORIZED_ACCESS, why, "Unauthorized");
+}
+
+/* ---- devices ---- */
+
+static bool signed_by_identity(const struct sas_token *token, const struct identity *identity,
+                               struct arena *mem)
+{
+    struct str primary = STR_NONE, secondary = STR_NONE;
+    if (!base64_decode(mem, identity->primary_key, &primary))
+        primary = STR_NONE;
+    if (!base64_decode(mem, identity->secondary_key, &secondary))
+        secondary = STR_NONE;
+    return sas_verify(token, primary, secondary);
+}
+
+static const char *check_device(const struct front *front, const struct sas_token *token,
+                                const struct identity *identity, struct arena *mem)
+{
+    if (identity->auth != AUTH_SAS)
+        return "the device does not use SAS tokens";
+    const struct policy *policy =
+        token->skn.len ? policy_find(front->config.policies, front->config.policy_count, token->skn)
+                       : NULL;
+    bool by_policy = policy && policy_grants(policy->rights, RIGHT_DEVICE_CONNECT) &&
+                     sas_verify(token, policy->primary_key, policy->secondary_key);
+    bool own = token->skn.len == 0 || str_eq(token->skn, identity->device_id);
+    bool by_key = own && sas_names_identity(token) && signed_by_identity(token, identity, mem);
+    if (!by_policy && !by_key)
+        return "wrong signature, or a policy that may not connect devices";
+    if (sas_expired(token, now_s(front)))
+        return "the token is expired";
+    struct str path = identity->module_id.len
+                          ? str_format(mem, "/devices/%.*s/modules/%.*s",
+                                       STR_ARG(identity->device_id), STR_ARG(identity->module_id))
+                          : str_format(mem, "/devices/%.*s", STR_ARG(identity->device_id));
+    if (!sas_covers(token, front->hosts, front->host_count, path, false))
+        return "the token is for another device or hub";
+    return NULL;
+}
+
+enum err auth_device(const struct front *front, const struct sas_token *token,
+                     const struct identity *identity, struct why *why)
+{
+    struct arena mem = {0};
+    const char *wrong = check_device(front, token, identity, &mem);
+    arena_done(&mem);
+    if (!wrong)
+        return ERR_OK;
+    return err_fault(ERR_DENIED, FAULT_UNAUTHORIZED, why, "%s", wrong);
+}

@@ -1,0 +1,222 @@
+#include "front/exchange.h"
+#include "base/log.h"
+#include "front/https.h"
+#include "model/fault.h"
+
+struct exchange *exchange_create(struct front *front, struct net_conn *conn)
+{
+    struct exchange *exchange = xcalloc(1, sizeof(*exchange));
+    exchange->front = front;
+    exchange->loop = net_conn_loop(conn);
+    exchange->conn = net_conn_id(conn);
+    exchange->if_match = exchange->max_item_count = exchange->continuation = STR_NONE;
+    exchange->status = 200;
+    uint8_t bytes[16];
+    front->config.random->fill(front->config.random, bytes, sizeof(bytes));
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    for (size_t i = 0, at = 0; i < 16; i++) {
+        static const char digits[] = "0123456789abcdef";
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            exchange->request_id[at++] = '-';
+        exchange->request_id[at++] = digits[bytes[i] >> 4];
+        exchange->request_id[at++] = digits[bytes[i] & 15];
+    }
+    return exchange;
+}
+
+void exchange_destroy(struct exchange *exchange)
+{
+    if (!exchange)
+        return;
+    if (exchange->task)
+        arena_done(&exchange->task->mem);
+    if (exchange->work)
+        arena_done(&exchange->work->mem);
+    buf_done(&exchange->out);
+    arena_done(&exchange->mem);
+    free(exchange);
+}
+
+/* ---- errors ---- */
+
+/* Node cuts the message at every ';' and wants something behind the first. */
+static struct str message_text(struct arena *mem, const struct why *why, uint32_t fault)
+{
+    struct str text = str_copy(mem, str_from(why && why->text[0] ? why->text : fault_name(fault)));
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] == ';')
+            ((char *)(uintptr_t)text.ptr)[i] = ',';
+    return text;
+}
+
+static struct str tracking_id(struct exchange *exchange)
+{
+    char time[TIME_TEXT_MAX], id[33];
+    struct clock *clock = exchange->front->config.clock;
+    size_t length = time_print_us(clock->wall_ticks(clock), time);
+    size_t at = 0;
+    for (const char *c = exchange->request_id; *c && at < 32; c++)
+        if (*c != '-')
+            id[at++] = *c;
+    return str_format(&exchange->mem, "%.*s-G:0-TimeStamp:%.*s", (int)at, id, (int)length, time);
+}
+
+static void put_form_a(struct exchange *exchange, uint32_t fault, struct str text)
+{
+    struct buf *out = &exchange->out;
+    buf_put(out, STR("{"));
+    json_put_member_str(
+        out, "Message",
+        str_format(&exchange->mem, "ErrorCode:%s;%.*s", fault_name(fault), STR_ARG(text)));
+    json_put_member_str(
+        out, "ExceptionMessage",
+        str_format(&exchange->mem, "Tracking ID:%.*s", STR_ARG(tracking_id(exchange))));
+    buf_put(out, STR("}"));
+}
+
+static void put_form_c(struct exchange *exchange, uint32_t fault, struct str text)
+{
+    struct clock *clock = exchange->front->config.clock;
+    struct buf inner = {0};
+    buf_put(&inner, STR("{"));
+    json_put_member_i64(&inner, "errorCode", fault);
+    json_put_member_str(&inner, "trackingId", tracking_id(exchange));
+    json_put_member_str(&inner, "message", text);
+    json_put_member_raw(&inner, "info", STR("{}"));
+    json_put_member_time(&inner, "timestampUtc", clock->wall_ticks(clock));
+    buf_put(&inner, STR("}"));
+    buf_put(&exchange->out, STR("{"));
+    json_put_member_str(&exchange->out, "Message", buf_str(&inner));
+    json_put_member_str(&exchange->out, "ExceptionMessage", STR(""));
+    buf_put(&exchange->out, STR("}"));
+    buf_done(&inner);
+}
+
+void exchange_fail(struct exchange *exchange, enum err err, const struct why *why)
+{
+    uint32_t fault = fault_of(err, why);
+    struct str text = message_text(&exchange->mem, why, fault);
+    buf_reset(&exchange->out);
+    exchange->header_count = 0;
+    exchange->plain = false;
+    exchange->status = fault_status(fault);
+    /* Before a route and its rights are settled, the usual form. */
+    if (exchange->form == ERROR_FORM_C)
+        put_form_c(exchange, fault, text);
+    else
+        put_form_a(exchange, fault, text);
+    exchange_header(exchange, "iothub-errorcode", str_from(fault_name(fault)));
+    if (exchange->status == 429 || exchange->status == 503)
+        exchange_header(exchange, "Retry-After", STR("1"));
+    atomic_fetch_add(&exchange->front->http_errors, 1);
+    if (exchange->status >= 500)
+        log_warn("request failed", LOG_TEXT_Z("request", exchange->request_id),
+                 LOG_TEXT_Z("fault", fault_name(fault)), LOG_STR("reason", text));
+}
+
+/* ---- travel ---- */
+
+void exchange_header(struct exchange *exchange, const char *name, struct str value)
+{
+    if (exchange->header_count < EXCHANGE_HEADERS_MAX)
+        exchange->headers[exchange->header_count++] =
+            (struct http_header){str_from(name), str_copy(&exchange->mem, value)};
+}
+
+void exchange_done(struct exchange *exchange)
+{
+    exchange->mail.deliver = https_deliver;
+    net_loop_post(exchange->loop, &exchange->mail);
+}
+
+static void come_back(struct exchange *exchange, enum err result, const struct why *why)
+{
+    if (result != ERR_OK)
+        exchange_fail(exchange, result, why);
+    else
+        exchange->finish(exchange);
+    exchange_done(exchange);
+}
+
+static void task_reply(struct hub_task *task)
+{
+    come_back(task->owner, task->result, &task->why);
+}
+
+static void work_reply(struct read_work *work)
+{
+    come_back(work->owner, work->result, &work->why);
+}
+
+static void too_busy(struct exchange *exchange)
+{
+    struct why why;
+    err_fault(ERR_BUSY, FAULT_SERVER_BUSY, &why,
+              "The hub has too many requests at once, try again.");
+    exchange_fail(exchange, ERR_BUSY, &why);
+    exchange_done(exchange);
+}
+
+void exchange_task(struct exchange *exchange, struct hub_task *task,
+                   void (*finish)(struct exchange *exchange))
+{
+    exchange->finish = finish;
+    exchange->task = task;
+    task->owner = exchange;
+    task->reply = task_reply;
+    if (!hub_submit(exchange->front->config.hub, task))
+        too_busy(exchange);
+}
+
+void exchange_work(struct exchange *exchange, struct read_work *work,
+                   void (*run)(struct read_work *work, struct read_context *context),
+                   void (*finish)(struct exchange *exchange))
+{
+    exchange->finish = finish;
+    exchange->work = work;
+    work->owner = exchange;
+    work->run = run;
+    work->reply = work_reply;
+    if (!readers_submit(exchange->front->config.readers, work))
+        too_busy(exchange);
+}
+
+/* ---- on the wire ---- */
+
+void exchange_put(struct exchange *exchange, struct buf *out)
+{
+    struct http_header headers[EXCHANGE_HEADERS_MAX + 5];
+    size_t count = 0;
+    if (exchange->out.len > 0)
+        headers[count++] = (struct http_header){
+            STR("Content-Type"), exchange->plain ? STR("text/plain; version=0.0.4; charset=utf-8")
+                                                 : STR("application/json; charset=utf-8")};
+    headers[count++] = (struct http_header){STR("Vary"), STR("Origin")};
+    headers[count++] = (struct http_header){STR("Server"), STR("Muster")};
+    headers[count++] = (struct http_header){STR("x-ms-request-id"), str_from(exchange->request_id)};
+    if (exchange->client_request_id.ptr)
+        headers[count++] =
+            (struct http_header){STR("x-ms-client-request-id"), exchange->client_request_id};
+    for (size_t i = 0; i < exchange->header_count; i++)
+        headers[count++] = exchange->headers[i];
+    char date[TIME_TEXT_MAX];
+    struct clock *clock = exchange->front->config.clock;
+    size_t length = time_print_http(clock->wall_ticks(clock), date);
+    http_put_response(out, &(struct http_response){.status = exchange->status,
+                                                   .headers = headers,
+                                                   .header_count = count,
+                                                   .date = str_of(date, length),
+                                                   .body = buf_str(&exchange->out),
+                                                   .head_only = exchange->head_only,
+                                                   .close = exchange->close,
+                                                   .http10 = exchange->http10});
+}
+
+struct str exchange_param(struct exchange *exchange, struct str name)
+{
+    struct str value;
+    return exchange->query.ptr && http_query_find(exchange->query, name, &exchange->mem, &value)
+               ? value
+               : STR_NONE;
+}

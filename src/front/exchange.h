@@ -1,0 +1,81 @@
+/* exchange.h - one HTTP request and its answer, on their way between threads.
+ *
+ *   https.c makes it --> a handler (routes.c) fills it, or sends a task or a work off with it
+ *        ^                                                   |
+ *        +---- written to the connection <--- mail <--- exchange_done
+ *
+ * It owns copies of all that it needs of the request, since the connection may be gone when the
+ * answer comes. Exactly one thread holds it at a time. */
+#pragma once
+#include "front/front.h"
+#include "wire/http.h"
+
+enum {
+    EXCHANGE_SEGMENTS_MAX = 8,
+    EXCHANGE_HEADERS_MAX = 8,
+    JSON_DEPTH_MAX = 64, /* containers inside each other in any request */
+};
+
+enum error_form {
+    ERROR_FORM_A, /* "ErrorCode:Name;text" */
+    ERROR_FORM_C, /* direct methods: a JSON object as text */
+};
+
+struct exchange {
+    struct net_mail mail;
+    struct front *front;
+    struct net_loop *loop;
+    struct net_conn_id conn;
+    struct arena mem;
+
+    /* the request */
+    enum http_method method;
+    bool head_only, close, http10;
+    struct str segments[EXCHANGE_SEGMENTS_MAX]; /* decoded */
+    size_t segment_count;
+    struct str query;                                       /* raw */
+    struct str if_match;                                    /* STR_NONE when absent */
+    struct str max_item_count, continuation, authorization; /* headers; STR_NONE when absent */
+    struct str client_request_id; /* to be echoed; STR_NONE when not asked for */
+    struct str body;
+    yyjson_val *json; /* of the body, for routes that take JSON */
+
+    /* the answer */
+    int status;
+    enum error_form form;
+    bool plain; /* the body is text, not JSON */
+    struct buf out;
+    struct http_header headers[EXCHANGE_HEADERS_MAX];
+    size_t header_count;
+    char request_id[37];
+
+    /* what it travels with */
+    struct hub_task *task;
+    struct read_work *work;
+    void (*finish)(
+        struct exchange *exchange); /* makes the answer when the task or work came back well */
+};
+
+struct exchange *exchange_create(struct front *front, struct net_conn *conn);
+void exchange_destroy(struct exchange *exchange);
+
+/* Answers. Each sets status and body; then exchange_done sends it off (from any thread). */
+void exchange_fail(struct exchange *exchange, enum err err, const struct why *why);
+void exchange_header(struct exchange *exchange, const char *name, struct str value);
+void exchange_done(struct exchange *exchange);
+
+/* Send the exchange off with a task / a work allocated in exchange->mem; `finish` runs when it comes
+ * back without an error (on the hub's or reader's thread), then the answer goes to the connection.
+ * A full queue answers 503 with Retry-After. */
+void exchange_task(struct exchange *exchange, struct hub_task *task,
+                   void (*finish)(struct exchange *exchange));
+void exchange_work(struct exchange *exchange, struct read_work *work,
+                   void (*run)(struct read_work *work, struct read_context *context),
+                   void (*finish)(struct exchange *exchange));
+#define exchange_new(exchange, type) arena_new(&(exchange)->mem, type)
+
+/* Append the whole HTTP answer to `out`. */
+void exchange_put(struct exchange *exchange, struct buf *out);
+
+/* A query parameter, percent-decoded; STR_NONE when absent. */
+struct str exchange_param(struct exchange *exchange, struct str name);

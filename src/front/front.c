@@ -1,0 +1,21 @@
+#include "front/front.h"
+
+struct front *front_create(const struct front_config *config)
+{
+    struct front *front = xcalloc(1, sizeof(*front));
+    front->config = *config;
+    if (front->config.http_idle_ms == 0)
+        front->config.http_idle_ms = HTTP_IDLE_MS;
+    if (front->config.http_request_ms == 0)
+        front->config.http_request_ms = HTTP_REQUEST_MS;
+    front->hosts[front->host_count++] = str_from(config->host);
+    front->hosts[front->host_count++] = STR("localhost");
+    front->hosts[front->host_count++] = STR("127.0.0.1");
+    front->started_ticks = config->clock->wall_ticks(config->clock);
+    return front;
+}
+
+void front_destroy(struct front *front)
+{
+    free(front);
+}

@@ -1,0 +1,51 @@
+/* front.h - the conversations: HTTPS for operators, MQTT for devices, WebSocket for both ports' sake.
+ *
+ *   bytes --net--> https.c --routes.c--> rest_*.c --task--> hub        (writes)
+ *                     |                        \---work--> readers    (what operators read)
+ *                     +--upgrade--> mqtt.c --task--> hub
+ *   bytes --net------------------> mqtt.c
+ *
+ * A front turns bytes into requests and answers into bytes; it decides nothing about devices. */
+#pragma once
+#include "hub/readers.h"
+#include "job/engine.h"
+#include "model/policy.h"
+#include "net/net.h"
+
+enum {
+    FRONT_HOSTS_MAX = 8,
+    HTTP_IDLE_MS = 120 * 1000,   /* between two requests of a connection */
+    HTTP_REQUEST_MS = 30 * 1000, /* from the first byte of a request to its last */
+};
+
+struct front_config {
+    struct hub *hub;
+    struct readers *readers;
+    struct job_engine *engine;
+    struct store *store;
+    struct eventlog *eventlog;
+    struct clock *clock;
+    struct random *random;
+    const struct policy *policies;
+    size_t policy_count;
+    const char *host; /* the hub's name; localhost and 127.0.0.1 count as well */
+    int64_t http_idle_ms, http_request_ms; /* 0: the defaults */
+};
+
+struct front {
+    struct front_config config;
+    struct str hosts[FRONT_HOSTS_MAX];
+    size_t host_count;
+    bool closing;    /* set when the loops have ended: nothing goes to the hub any more */
+    struct net *net; /* set by whoever listens, for /metrics */
+    int64_t started_ticks;
+    atomic_uint_fast64_t http_requests, http_errors, mqtt_connects, mqtt_refused;
+};
+
+struct front *
+front_create(const struct front_config *config); /* copies the config, borrows what it names */
+void front_destroy(struct front *front);         /* after net_destroy */
+
+/* Handlers for net_listen; `arg` is the front. */
+extern const struct net_handler_ops front_https_ops;
+extern const struct net_handler_ops front_mqtt_ops;

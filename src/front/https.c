@@ -1,0 +1,297 @@
+#include "front/https.h"
+#include "base/log.h"
+#include "front/mqtt.h"
+#include "front/routes.h"
+#include "model/fault.h"
+#include "wire/ws.h"
+
+/* READING --head--> (100-continue | upgrade -> WEBSOCKET) --request--> ANSWERING --answer--> READING
+ *
+ * While a request is being answered, bytes of the next one stay with net. */
+struct https_conn {
+    struct front *front;
+    struct net_conn *conn;
+    struct http_reader reader;
+    struct exchange *exchange; /* made at the head of a request, sent off at its end */
+    const struct route *route;
+    struct why refusal; /* what is wrong with the request at hand, found at its head */
+    enum err refused;
+    bool answering, paused, stopping;
+    struct mqtt_session *session; /* after an upgrade */
+};
+
+enum {
+    REFUSED_BODY_MAX = 64 * 1024
+}; /* read and thrown away, so that the connection stays usable */
+
+static void *opened(void *arg, struct net_conn *conn)
+{
+    struct front *front = arg;
+    struct https_conn *https = xcalloc(1, sizeof(*https));
+    https->front = front;
+    https->conn = conn;
+    http_reader_init(&https->reader, NULL);
+    net_deadline_ms(conn, front->config.http_idle_ms);
+    return https;
+}
+
+/* ---- a request comes ---- */
+
+static bool is_websocket(const struct http_request *request)
+{
+    return request->upgrade && (str_eq_nocase(request->path, STR("/$iothub/websocket")) ||
+                                str_eq_nocase(request->path, STR("/%24iothub/websocket")));
+}
+
+static void upgrade(struct https_conn *https)
+{
+    struct buf *out = net_out(https->conn);
+    size_t before = out->len;
+    enum ws_protocol protocol;
+    struct why why;
+    enum err err = ws_accept(&https->reader.request, out, &protocol, &why);
+    if (err == ERR_OK && protocol != WS_PROTOCOL_MQTT) {
+        out->len = before;
+        ws_refuse(out, 400);
+        err = ERR_BAD_INPUT;
+    }
+    net_flush(https->conn);
+    if (err != ERR_OK) {
+        net_close(https->conn);
+        return;
+    }
+    http_reader_done(&https->reader);
+    https->session = mqtt_session_create(https->front, https->conn, ws_create());
+}
+
+static struct str keep_header(struct exchange *exchange, const struct http_request *request,
+                              struct str name)
+{
+    struct str value = http_header_get(request, name);
+    return value.ptr ? str_copy(&exchange->mem, value) : STR_NONE;
+}
+
+static enum err read_head(struct https_conn *https, struct exchange *exchange, struct why *why)
+{
+    const struct http_request *request = &https->reader.request;
+    exchange->method = request->method;
+    exchange->head_only = request->method == HTTP_METHOD_HEAD;
+    exchange->close = !request->keep_alive;
+    exchange->http10 = request->minor == 0;
+    exchange->query = request->query.ptr ? str_copy(&exchange->mem, request->query) : STR_NONE;
+    exchange->if_match = keep_header(exchange, request, STR("If-Match"));
+    exchange->max_item_count = keep_header(exchange, request, STR("x-ms-max-item-count"));
+    exchange->continuation = keep_header(exchange, request, STR("x-ms-continuation"));
+    if (str_eq_nocase(http_header_get(request, STR("x-ms-return-client-request-id")), STR("true")))
+        exchange->client_request_id = keep_header(exchange, request, STR("x-ms-client-request-id"));
+
+    struct str rest = request->path, segment;
+    enum http_path step;
+    while ((step = http_path_next(&rest, &exchange->mem, &segment)) == HTTP_PATH_SEGMENT) {
+        if (exchange->segment_count == EXCHANGE_SEGMENTS_MAX)
+            return err_fault(ERR_NOT_FOUND, FAULT_NOT_FOUND, why, "There is nothing at this path.");
+        exchange->segments[exchange->segment_count++] = segment;
+    }
+    if (step == HTTP_PATH_BAD)
+        return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why,
+                         "the path holds an invalid percent escape");
+    enum err err = route_find(exchange, &https->route, why);
+    if (err != ERR_OK || https->route->need.one == 0)
+        return err;
+    exchange->form = https->route->form;
+    const char *reason;
+    err = auth_service(https->front, http_header_get(request, STR("Authorization")),
+                       https->route->need, &reason, why);
+    if (err != ERR_OK) {
+        log_info("request refused", LOG_TEXT_Z("request", exchange->request_id),
+                 LOG_TEXT_Z("reason", reason), LOG_TEXT_Z("route", https->route->path));
+        return err;
+    }
+    return route_check_version(exchange, why);
+}
+
+static void on_head(struct https_conn *https)
+{
+    atomic_fetch_add(&https->front->http_requests, 1);
+    https->route = NULL;
+    https->exchange = exchange_create(https->front, https->conn);
+    https->refused = read_head(https, https->exchange, &https->refusal);
+    size_t body_max = https->refused == ERR_OK ? https->route->body_max : REFUSED_BODY_MAX;
+    bool fits = http_reader_body_max(&https->reader, body_max > 0 ? body_max : REFUSED_BODY_MAX);
+    if (!https->reader.request.expects_continue || !fits)
+        return;
+    if (https->refused == ERR_OK)
+        net_write(https->conn, HTTP_CONTINUE);
+    else
+        https->exchange->close = true; /* the body will not come: answered at once below */
+}
+
+static enum err read_body(struct https_conn *https, struct exchange *exchange, struct why *why)
+{
+    if (!https->route->json)
+        return ERR_OK;
+    struct str body = https->reader.request.body;
+    if (body.len == 0)
+        return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_NULL, why, "the request needs a JSON body");
+    enum err err = json_read(
+        body,
+        &(struct json_limits){.size_max = https->route->body_max, .depth_max = JSON_DEPTH_MAX},
+        &exchange->mem, &exchange->json, why);
+    if (err != ERR_OK)
+        why->code = FAULT_FORMAT_ERROR;
+    return err == ERR_OK ? ERR_OK : ERR_BAD_INPUT;
+}
+
+static void dispatch(struct https_conn *https)
+{
+    struct exchange *exchange = https->exchange;
+    https->exchange = NULL;
+    https->answering = true;
+    net_deadline_ms(https->conn, 0);
+    enum err err = https->refused;
+    if (err == ERR_OK)
+        err = read_body(https, exchange, &https->refusal);
+    if (err == ERR_OK) {
+        https->route->handle(exchange);
+    } else {
+        exchange_fail(exchange, err, &https->refusal);
+        exchange_done(exchange);
+    }
+}
+
+/* The stream cannot be trusted again: say why, hang up. */
+static void on_bad(struct https_conn *https, const struct why *why)
+{
+    struct exchange *exchange =
+        https->exchange ? https->exchange : exchange_create(https->front, https->conn);
+    https->exchange = NULL;
+    struct why said = *why;
+    said.code = https->reader.status == 413   ? FAULT_MESSAGE_TOO_LARGE
+                : https->reader.status == 408 ? FAULT_REQUEST_TIMEOUT
+                                              : FAULT_GENERIC_BAD_REQUEST;
+    exchange_fail(exchange, ERR_BAD_INPUT, &said);
+    exchange->status = https->reader.status;
+    exchange->close = true;
+    exchange->head_only = false;
+    exchange_put(exchange, net_out(https->conn));
+    net_flush(https->conn);
+    net_close(https->conn);
+    exchange_destroy(exchange);
+}
+
+/* `Expect: 100-continue` on a request that is refused: the body is never sent. */
+static bool refused_before_body(const struct https_conn *https)
+{
+    return https->refused != ERR_OK && https->reader.request.expects_continue;
+}
+
+static size_t data(void *self, struct str bytes)
+{
+    struct https_conn *https = self;
+    size_t taken = 0;
+    while (!https->session) {
+        struct str rest = str_skip(bytes, taken);
+        if (https->answering) {
+            if (rest.len > 0 && !https->paused)
+                net_pause(https->conn);
+            https->paused |= rest.len > 0;
+            return taken;
+        }
+        if (http_reader_idle(&https->reader) && rest.len > 0)
+            net_deadline_ms(https->conn, https->front->config.http_request_ms);
+        struct why why = {0};
+        size_t used = 0;
+        enum http_step step = http_feed(&https->reader, rest, &used, &why);
+        taken += used;
+        if (step == HTTP_MORE)
+            return taken;
+        if (step == HTTP_BAD) {
+            on_bad(https, &why);
+            return bytes.len;
+        }
+        if (step == HTTP_HEAD && is_websocket(&https->reader.request)) {
+            upgrade(https);
+            if (!https->session)
+                return bytes.len;
+        } else if (step == HTTP_HEAD) {
+            on_head(https);
+            if (refused_before_body(https)) {
+                dispatch(https);
+                return bytes.len;
+            }
+        } else {
+            dispatch(https);
+        }
+    }
+    struct str rest = str_skip(bytes, taken);
+    return taken + (rest.len > 0 ? mqtt_session_data(https->session, rest) : 0);
+}
+
+/* ---- the answer goes ---- */
+
+void https_deliver(struct net_mail *mail, struct net_loop *loop)
+{
+    struct exchange *exchange = (struct exchange *)mail; /* its first member */
+    struct net_conn *conn = net_find(loop, exchange->conn);
+    if (!conn) {
+        exchange_destroy(exchange); /* nobody waits for it any more */
+        return;
+    }
+    struct https_conn *https = net_conn_self(conn);
+    exchange->close |= https->stopping;
+    exchange_put(exchange, net_out(conn));
+    net_flush(conn);
+    https->answering = false;
+    if (exchange->close) {
+        net_close(conn);
+    } else {
+        http_reader_next(&https->reader);
+        net_deadline_ms(conn, https->front->config.http_idle_ms);
+        if (https->paused)
+            net_resume(conn);
+        https->paused = false;
+    }
+    exchange_destroy(exchange);
+}
+
+/* ---- the rest of a connection's life ---- */
+
+static void timeout(void *self)
+{
+    struct https_conn *https = self;
+    if (https->session) {
+        mqtt_session_timeout(https->session);
+    } else if (http_reader_idle(&https->reader)) {
+        net_close(https->conn);
+    } else {
+        struct why why;
+        err_fail(ERR_BAD_INPUT, &why, "the request did not come within %lld ms",
+                 (long long)https->front->config.http_request_ms);
+        https->reader.status = 408;
+        on_bad(https, &why);
+    }
+}
+
+static void stopping(void *self)
+{
+    struct https_conn *https = self;
+    https->stopping = true;
+    if (https->session)
+        mqtt_session_stopping(https->session);
+    else if (!https->answering)
+        net_close(https->conn);
+}
+
+static void closed(void *self)
+{
+    struct https_conn *https = self;
+    if (https->session)
+        mqtt_session_closed(https->session);
+    else
+        http_reader_done(&https->reader);
+    exchange_destroy(https->exchange);
+    free(https);
+}
+
+const struct net_handler_ops front_https_ops = {
+    .opened = opened, .data = data, .timeout = timeout, .stopping = stopping, .closed = closed};

@@ -1,0 +1,272 @@
+#include "base/log.h"
+#include "front/exchange.h"
+#include "front/mqtt_session.h"
+#include "model/fault.h"
+
+/* ---- telemetry ---- */
+
+static void put_stamp(struct buf *out, const char *name, struct str value)
+{
+    if (value.len > 0)
+        json_put_member_str(out, name, value);
+}
+
+/* What the sender said and what the hub stamps, as one JSON object. Names of ours cannot be forged. */
+static struct str properties_json(struct mqtt_session *session, const struct bag *bag,
+                                  const struct mqtt_publish *publish, bool will, struct arena *mem)
+{
+    struct buf out = {0};
+    buf_put(&out, STR("{"));
+    for (size_t i = 0; i < bag->count; i++) {
+        const struct bag_pair *pair = &bag->pairs[i];
+        if (str_starts(pair->key, STR("iothub-")) && !str_eq(pair->key, STR("iothub-interface-id")))
+            continue;
+        if (out.len > 1)
+            buf_put_char(&out, ',');
+        json_put_str(&out, pair->key);
+        buf_put_char(&out, ':');
+        if (pair->has_value)
+            json_put_str(&out, pair->value);
+        else
+            buf_put(&out, STR("null"));
+    }
+    if (publish && publish->retain)
+        put_stamp(&out, "mqtt-retain", STR("true"));
+    if (publish && publish->dup)
+        put_stamp(&out, "mqtt-dup", STR("true"));
+    if (will)
+        put_stamp(&out, "iothub-MessageType", STR("Will"));
+    put_stamp(&out, "iothub-connection-device-id", session->owner.device);
+    put_stamp(&out, "iothub-connection-module-id", session->owner.module);
+    put_stamp(&out, "iothub-connection-auth-generation-id",
+              str_format(mem, "%lld", (long long)((session->created_ticks - TIME_UNSET))));
+    put_stamp(&out, "iothub-connection-auth-method", session->auth_method);
+    put_stamp(&out, "iothub-message-source", STR("Telemetry"));
+    put_stamp(&out, "dt-dataschema", session->model_id);
+    const struct bag_pair *component = bag_find(bag, STR("$.sub"));
+    if (component && component->has_value)
+        put_stamp(&out, "dt-subject", component->value);
+    buf_put(&out, STR("}"));
+    struct str text = str_copy(mem, buf_str(&out));
+    buf_done(&out);
+    return text;
+}
+
+static struct mqtt_op *telemetry_op(struct mqtt_session *session, struct str bag_text,
+                                    struct str payload, const struct mqtt_publish *publish,
+                                    bool will)
+{
+    struct mqtt_op *op = op_create(session, OP_TELEMETRY);
+    struct arena *mem = &op->task.mem;
+    struct bag bag;
+    struct why why;
+    if (bag_decode(bag_text, mem, &bag, &why) != ERR_OK) {
+        op_destroy(op);
+        return NULL;
+    }
+    telemetry_init(&op->telemetry);
+    op->telemetry.number = session->number;
+    op->telemetry.device_id = str_copy(mem, session->owner.device);
+    op->telemetry.module_id = str_copy(mem, session->owner.module);
+    op->telemetry.properties = properties_json(session, &bag, publish, will, mem);
+    op->telemetry.body = str_copy(mem, payload);
+    return op;
+}
+
+void session_publish_will(struct mqtt_session *session)
+{
+    if (!session->has_will)
+        return;
+    session->has_will = false;
+    struct mqtt_op *op =
+        telemetry_op(session, session->will_bag, session->will_payload, NULL, true);
+    if (op)
+        op_submit(op);
+}
+
+/* ---- twin and methods ---- */
+
+static struct mqtt_op *report_op(struct mqtt_session *session, const struct topic *topic,
+                                 struct str payload, struct why *why, enum err *err)
+{
+    struct mqtt_op *op = op_create(session, OP_REPORT);
+    op->rid = str_copy(&op->task.mem, topic->rid);
+    twin_report_init(&op->report);
+    op->report.number = session->number;
+    op->report.has_version = topic->has_version;
+    op->report.version = topic->version;
+    *err = json_read(payload,
+                     &(struct json_limits){.size_max = TWIN_BODY_MAX, .depth_max = JSON_DEPTH_MAX},
+                     &op->task.mem, &op->report.patch, why);
+    return op;
+}
+
+static struct mqtt_op *fetch_op(struct mqtt_session *session, const struct topic *topic)
+{
+    struct mqtt_op *op = op_create(session, OP_TWIN_GET);
+    op->rid = str_copy(&op->task.mem, topic->rid);
+    twin_fetch_init(&op->fetch);
+    op->fetch.number = session->number;
+    return op;
+}
+
+static struct mqtt_op *answer_op(struct mqtt_session *session, const struct topic *topic,
+                                 struct str payload)
+{
+    struct mqtt_op *op = op_create(session, OP_ANSWER);
+    struct method_answer *answer = &op->answer;
+    yyjson_val *root;
+    struct why why;
+    method_answer_init(answer);
+    answer->number = session->number;
+    answer->status = topic->status;
+    if (!topic_call_id(topic->rid, &answer->call))
+        answer->call = 0; /* never a number of ours: ignored, but acknowledged */
+    answer->payload = payload.len ? str_copy(&op->task.mem, payload) : STR("null");
+    answer->bad =
+        payload.len > METHOD_PAYLOAD_MAX ||
+        (payload.len > 0 && json_read(payload,
+                                      &(struct json_limits){.size_max = METHOD_PAYLOAD_MAX,
+                                                            .depth_max = JSON_DEPTH_MAX,
+                                                            .allow_duplicates = true},
+                                      &op->task.mem, &root, &why) != ERR_OK);
+    return op;
+}
+
+/* ---- replies to the device ---- */
+
+static void put_twin_result(struct mqtt_session *session, const struct mqtt_op *op, int status,
+                            int64_t version, struct str payload)
+{
+    if (!(session->filters & FILTER_TWIN_RES))
+        return; /* nowhere to go */
+    struct buf topic = {0}, packet = {0};
+    topic_put_twin_result(&topic, status, op->rid, version);
+    if (mqtt_put_publish(&packet,
+                         &(struct mqtt_publish){.topic = buf_str(&topic), .payload = payload}))
+        session_send(session, buf_str(&packet));
+    buf_done(&topic);
+    buf_done(&packet);
+}
+
+/* Node decides by the body's errorCode, so it is never left out (spec 13.4, 13.5). */
+static void put_twin_error(struct mqtt_session *session, const struct mqtt_op *op, enum err err,
+                           const struct why *why)
+{
+    uint32_t fault = fault_of(err, why);
+    struct clock *clock = session->front->config.clock;
+    char time[TIME_TEXT_MAX];
+    size_t length = time_print_full(clock->wall_ticks(clock), time);
+    struct buf body = {0};
+    buf_put(&body, STR("{"));
+    json_put_member_i64(&body, "errorCode", fault);
+    json_put_member_str(&body, "trackingId", STR("0-G:0"));
+    json_put_member_str(&body, "message", str_from(why->text[0] ? why->text : fault_name(fault)));
+    json_put_member_raw(&body, "info", STR("{}"));
+    json_put_member_str(&body, "timestampUtc", str_of(time, length));
+    buf_put(&body, STR("}"));
+    put_twin_result(session, op, fault_status(fault), TOPIC_NO_VERSION, buf_str(&body));
+    buf_done(&body);
+}
+
+/* PUBACKs leave in the order of the publishes (MQTT 3.1.1, 4.6). */
+static void flush_acks(struct mqtt_session *session)
+{
+    struct buf packets = {0};
+    while (session->acks && session->acks->finished) {
+        struct mqtt_op *op = session->acks;
+        session->acks = op->next_ack;
+        if (!session->acks)
+            session->acks_last = &session->acks;
+        mqtt_put_puback(&packets, op->packet_id);
+        op_destroy(op);
+    }
+    if (packets.len > 0)
+        session_send(session, buf_str(&packets));
+    buf_done(&packets);
+}
+
+void session_publish_done(struct mqtt_session *session, struct mqtt_op *op)
+{
+    enum err result = op->task.result;
+    if (op->kind == OP_TWIN_GET && result == ERR_OK)
+        put_twin_result(session, op, 200, TOPIC_NO_VERSION, op->fetch.result);
+    else if (op->kind == OP_REPORT && result == ERR_OK)
+        put_twin_result(session, op, 204, op->report.result_version, STR(""));
+    else if (op->kind == OP_TWIN_GET || op->kind == OP_REPORT)
+        put_twin_error(session, op, result, &op->task.why);
+    else if (op->kind == OP_TELEMETRY && result != ERR_OK && op->packet_id) {
+        /* Not on disk: no PUBACK. The device sends it again on its next connection. */
+        session_close(session, "the event log cannot be written");
+        return;
+    }
+    op->finished = true;
+    if (op->packet_id)
+        flush_acks(session);
+    else
+        op_destroy(op);
+}
+
+/* ---- a PUBLISH comes ---- */
+
+static void await_ack(struct mqtt_session *session, struct mqtt_op *op)
+{
+    if (op->packet_id == 0)
+        return;
+    op->next_ack = NULL;
+    *session->acks_last = op;
+    session->acks_last = &op->next_ack;
+}
+
+bool session_publish(struct mqtt_session *session, const struct mqtt_publish *publish,
+                     const char **reason)
+{
+    *reason = "the hub is full";
+    if (publish->qos == 2) {
+        *reason = "QoS 2 is not supported";
+        return false;
+    }
+    if (publish->topic.len + publish->payload.len > MQTT_MESSAGE_MAX) {
+        *reason = "the message is over 262144 bytes";
+        return false;
+    }
+    struct topic topic = topic_from_device(publish->topic, &session->owner);
+    struct mqtt_op *op = NULL;
+    struct why why = {0};
+    enum err err = ERR_OK;
+    switch (topic.kind) {
+    case TOPIC_TELEMETRY:
+        op = telemetry_op(session, topic.bag, publish->payload, publish, false);
+        *reason = "too many properties";
+        break;
+    case TOPIC_TWIN_GET:
+        op = fetch_op(session, &topic);
+        break;
+    case TOPIC_TWIN_REPORTED:
+        op = report_op(session, &topic, publish->payload, &why, &err);
+        break;
+    case TOPIC_METHOD_RESPONSE:
+        op = answer_op(session, &topic, publish->payload);
+        break;
+    case TOPIC_UNKNOWN:
+    case TOPIC_DEVICEBOUND:
+    case TOPIC_TWIN_RESULT:
+    case TOPIC_DESIRED:
+    case TOPIC_METHOD:
+        *reason = "a topic that a device may not publish to";
+        break;
+    }
+    if (!op)
+        return false;
+    op->packet_id = publish->packet_id;
+    await_ack(session, op);
+    if (err != ERR_OK) { /* a report that is not JSON never reaches the hub */
+        op->task.result = err;
+        op->task.why = why;
+        op->task.why.code = err == ERR_LIMIT ? FAULT_MESSAGE_TOO_LARGE : FAULT_FORMAT_ERROR;
+        session_publish_done(session, op);
+        return true;
+    }
+    *reason = "the hub is full";
+    return op_submit(op);
+}

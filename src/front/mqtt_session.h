@@ -1,0 +1,91 @@
+/* mqtt_session.h - what the files of the MQTT front share: the session and its operations. */
+#pragma once
+#include "front/auth.h"
+#include "front/mqtt.h"
+#include "hub/methods.h"
+#include "hub/telemetry.h"
+#include "hub/twins.h"
+#include "wire/bag.h"
+#include "wire/mqtt.h"
+#include "wire/topic.h"
+#include "wire/username.h"
+
+enum session_phase { SESSION_CONNECT, SESSION_ATTACHING, SESSION_ACTIVE, SESSION_CLOSING };
+
+struct mqtt_session {
+    struct front *front;
+    struct net_conn *conn; /* NULL when closed */
+    struct ws *ws;
+    struct buf ws_in; /* payload of frames that no whole packet was cut from yet */
+    enum session_phase phase;
+    bool paused;
+    unsigned under_way; /* operations sent off and not back; keeps the session alive */
+    struct device_link *link;
+    uint64_t generation; /* 0: not attached */
+    int64_t keep_alive_ms;
+    bool clean;
+    uint8_t filters;  /* FILTER_ bits */
+    struct arena mem; /* ids, will */
+    struct topic_owner owner;
+    uint32_t number;
+    int64_t created_ticks;
+    struct str model_id;
+    bool has_will;
+    struct str will_bag, will_payload;
+    struct mqtt_op *acks, **acks_last; /* publishes in the order of arrival, for PUBACK */
+    struct str auth_method;            /* JSON text for the stamp */
+};
+
+enum op_kind {
+    OP_ATTACH,
+    OP_DETACH,
+    OP_SUBSCRIBE,
+    OP_TWIN_GET,
+    OP_REPORT,
+    OP_ANSWER,
+    OP_TELEMETRY
+};
+
+/* One thing under way for a session: a hub task and what its answer needs. */
+struct mqtt_op {
+    struct net_mail mail;
+    struct mqtt_session *session;
+    struct net_loop *loop;
+    enum op_kind kind;
+    uint16_t packet_id; /* PUBACK, SUBACK or UNSUBACK with this id; 0: none */
+    bool finished;
+    struct mqtt_op *next_ack;
+    struct str rid;
+    bool unsubscribe;
+    uint8_t codes[MQTT_FILTERS_MAX];
+    size_t code_count;
+    struct sas_token token; /* of an attach */
+    union {
+        struct hub_task task; /* the first member of each */
+        struct attach attach;
+        struct detach detach;
+        struct subscribe subscribe;
+        struct twin_fetch fetch;
+        struct twin_report report;
+        struct method_answer answer;
+        struct telemetry telemetry;
+    };
+};
+
+struct mqtt_op *op_create(struct mqtt_session *session, enum op_kind kind);
+void op_destroy(struct mqtt_op *op);
+/* Send it off; false when the hub is full (the op is destroyed then). */
+bool op_submit(struct mqtt_op *op);
+void op_post(struct mqtt_op *op); /* always taken: for what ends something */
+
+/* Bytes of whole packets to the device. */
+void session_send(struct mqtt_session *session, struct str packets);
+/* End the connection, with a reason for the log (NULL: none worth a line). */
+void session_close(struct mqtt_session *session, const char *reason);
+
+/* mqtt_publish.c: a PUBLISH of the device. False: the connection must end, `*reason` says why. */
+bool session_publish(struct mqtt_session *session, const struct mqtt_publish *publish,
+                     const char **reason);
+void session_publish_will(struct mqtt_session *session);
+/* The answer of an operation that a publish began. */
+void session_publish_done(struct mqtt_session *session, struct mqtt_op *op);

@@ -1,0 +1,196 @@
+/* Scheduled jobs over REST. Source: spec/jobs.md, spec/service-rest.md 12. */
+#include "front/paging.h"
+#include "front/routes.h"
+#include "job/request.h"
+#include "model/fault.h"
+
+static void fail(struct exchange *exchange, enum err err, const struct why *why)
+{
+    exchange_fail(exchange, err, why);
+    exchange_done(exchange);
+}
+
+/* ---- create ---- */
+
+static void put_finish(struct exchange *exchange)
+{
+    job_put_short_json(&exchange->out, &((struct job_create *)exchange->task)->job);
+}
+
+static void create(struct exchange *exchange, struct job_create *create, enum err err,
+                   const struct why *why)
+{
+    if (err != ERR_OK) {
+        fail(exchange, err, why);
+        return;
+    }
+    job_create_init(create);
+    create->engine = exchange->front->config.engine;
+    exchange_task(exchange, &create->task, put_finish);
+}
+
+static int64_t hub_ticks(struct exchange *exchange)
+{
+    struct clock *clock = exchange->front->config.clock;
+    return clock->hub_ticks(clock);
+}
+
+void rest_job_put(struct exchange *exchange)
+{
+    struct job_create *task = exchange_new(exchange, struct job_create);
+    struct why why;
+    enum err err = job_request_read(exchange->json, exchange->segments[2], hub_ticks(exchange),
+                                    &exchange->mem, &task->job, &why);
+    create(exchange, task, err, &why);
+}
+
+void rest_job_put_for_device(struct exchange *exchange)
+{
+    struct job_create *task = exchange_new(exchange, struct job_create);
+    struct why why;
+    enum err err =
+        job_request_read_for_device(exchange->json, exchange->segments[2], exchange->segments[4],
+                                    hub_ticks(exchange), &exchange->mem, &task->job, &why);
+    create(exchange, task, err, &why);
+}
+
+/* ---- get ---- */
+
+static struct str job_id_of(const struct exchange *exchange)
+{
+    return exchange->segments[exchange->segment_count == 5 ? 4 : 2];
+}
+
+static void get_run(struct read_work *work, struct read_context *context)
+{
+    struct exchange *exchange = work->owner;
+    struct str id = job_id_of(exchange);
+    struct job *job = NULL;
+    if (job_id_valid(id))
+        work->result = store_find_job(context->store, id, 0, &work->mem, &job, &work->why);
+    if (work->result != ERR_OK)
+        return;
+    if (!job) {
+        work->result = err_fault(ERR_NOT_FOUND, FAULT_JOB_NOT_FOUND, &work->why,
+                                 "Job %.*s not found.", STR_ARG(str_take(id, JOB_ID_MAX)));
+        return;
+    }
+    job_put_json(&exchange->out, job);
+}
+
+static void nothing_more(struct exchange *exchange)
+{
+}
+
+void rest_job_get(struct exchange *exchange)
+{
+    exchange_work(exchange, exchange_new(exchange, struct read_work), get_run, nothing_more);
+}
+
+void rest_job_get_for_device(struct exchange *exchange)
+{
+    rest_job_get(exchange);
+}
+
+/* ---- cancel ---- */
+
+static void cancel_finish(struct exchange *exchange)
+{
+    job_put_json(&exchange->out, ((struct job_cancel *)exchange->task)->result);
+}
+
+void rest_job_cancel(struct exchange *exchange)
+{
+    struct job_cancel *cancel = exchange_new(exchange, struct job_cancel);
+    job_cancel_init(cancel);
+    cancel->engine = exchange->front->config.engine;
+    cancel->id = exchange->segments[2];
+    exchange_task(exchange, &cancel->task, cancel_finish);
+}
+
+/* ---- list ---- */
+
+struct job_list {
+    struct read_work work;
+    struct store_jobs which;
+    struct page page;
+    struct page_key last;
+    bool more;
+};
+
+static bool list_visit(void *arg, const struct job *job)
+{
+    struct job_list *list = arg;
+    struct exchange *exchange = list->work.owner;
+    if (page_full(&list->page, exchange->out.len)) {
+        list->more = true;
+        return false;
+    }
+    if (list->page.count++ > 0)
+        buf_put_char(&exchange->out, ',');
+    job_put_json(&exchange->out, job);
+    list->last.second = job->number;
+    return true;
+}
+
+static void list_run(struct read_work *work, struct read_context *context)
+{
+    struct job_list *list = (struct job_list *)work;
+    struct exchange *exchange = work->owner;
+    buf_put(&exchange->out, STR("["));
+    work->result = store_scan_jobs(context->store, &list->which, list_visit, list, &work->why);
+    buf_put(&exchange->out, STR("]"));
+}
+
+static uint64_t list_hash(const struct store_jobs *which)
+{
+    return (uint64_t)which->types << 32 | which->states;
+}
+
+static void list_finish(struct exchange *exchange)
+{
+    struct job_list *list = (struct job_list *)exchange->work;
+    exchange_header(exchange, "x-ms-item-type", STR("JobResponse"));
+    if (list->more)
+        exchange_header(exchange, "x-ms-continuation",
+                        token_write(&exchange->mem, list_hash(&list->which), &list->last));
+}
+
+static enum err list_read(struct exchange *exchange, struct job_list *list, struct why *why)
+{
+    struct str type = exchange_param(exchange, STR("jobType"));
+    struct str status = exchange_param(exchange, STR("jobStatus"));
+    enum job_type job_type;
+    enum job_state job_state;
+    if (type.len > 0) {
+        if (!job_type_read(type, &job_type))
+            return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why,
+                             "jobType must be scheduleUpdateTwin or scheduleDeviceMethod");
+        list->which.types = 1u << job_type;
+    }
+    if (status.len > 0) {
+        if (!job_state_read(status, &job_state))
+            return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why,
+                             "jobStatus must be queued, scheduled, running, completed, failed or "
+                             "cancelled");
+        list->which.states = 1u << job_state;
+    }
+    page_read(exchange, &list->page);
+    struct str token = page_token(exchange);
+    struct page_key key = {0};
+    if (token.ptr && token_read(token, list_hash(&list->which), &key, why) != ERR_OK)
+        return ERR_BAD_INPUT;
+    list->which.before = key.second;
+    return ERR_OK;
+}
+
+void rest_job_list(struct exchange *exchange)
+{
+    struct job_list *list = exchange_new(exchange, struct job_list);
+    struct why why;
+    enum err err = list_read(exchange, list, &why);
+    if (err != ERR_OK)
+        fail(exchange, err, &why);
+    else
+        exchange_work(exchange, &list->work, list_run, list_finish);
+}

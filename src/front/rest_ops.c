@@ -1,0 +1,102 @@
+/* What those who run the hub ask: is it well, and what does it do? */
+#include "front/routes.h"
+
+void rest_healthz(struct exchange *exchange)
+{
+    enum store_pressure pressure = store_pressure(exchange->front->config.store);
+    if (pressure == STORE_FULL)
+        exchange->status = 503;
+    exchange->plain = true;
+    buf_put(&exchange->out, pressure == STORE_FULL ? STR("the store is full\n") : STR("ok\n"));
+    exchange_done(exchange);
+}
+
+/* ---- Prometheus text format 0.0.4 ---- */
+
+static void metric(struct buf *out, const char *name, const char *type, const char *help,
+                   double value)
+{
+    buf_printf(out, "# HELP muster_%s %s\n# TYPE muster_%s %s\nmuster_%s %.17g\n", name, help, name,
+               type, name, value);
+}
+
+#define COUNTER(name, help, value) metric(out, name, "counter", help, (double)(value))
+#define GAUGE(name, help, value) metric(out, name, "gauge", help, (double)(value))
+
+static void hub_metrics(const struct front *front, struct buf *out)
+{
+    const struct hub_stats *stats = &front->config.hub->stats;
+    GAUGE("devices_connected", "Identities with a live connection.",
+          presence_connected_count(front->config.hub->presence));
+    COUNTER("hub_turns_total", "Turns of the hub thread.", atomic_load(&stats->turns));
+    COUNTER("hub_tasks_total", "Requests taken by the hub thread.", atomic_load(&stats->tasks));
+    COUNTER("hub_tasks_refused_total", "Requests answered with an error.",
+            atomic_load(&stats->tasks_refused));
+    GAUGE("hub_tasks_waiting", "Requests admitted and not yet answered.",
+          atomic_load(&front->config.hub->gate.inside));
+    COUNTER("method_calls_sent_total", "Direct method calls sent to devices.",
+            atomic_load(&stats->calls_sent));
+    COUNTER("method_calls_answered_total", "Direct method calls that a device answered.",
+            atomic_load(&stats->calls_answered));
+    COUNTER("method_calls_timed_out_total", "Direct method calls without an answer in time.",
+            atomic_load(&stats->calls_timed_out));
+    COUNTER("twin_patches_sent_total", "Desired-property notifications sent.",
+            atomic_load(&stats->patches_sent));
+    COUNTER("telemetry_messages_total", "Device messages accepted.",
+            atomic_load(&stats->telemetry));
+}
+
+static void store_metrics(const struct front *front, struct buf *out)
+{
+    struct store_stats stats;
+    store_stats(front->config.store, &stats);
+    COUNTER("store_commits_total", "Transactions committed.", stats.commits);
+    COUNTER("store_commits_failed_total", "Transactions that failed.", stats.failed_commits);
+    COUNTER("store_commit_seconds_total", "Time spent in commits.",
+            (double)stats.commit_ns_total / 1e9);
+    GAUGE("store_commit_seconds_max", "The slowest commit.", (double)stats.commit_ns_max / 1e9);
+    COUNTER("store_rows_written_total", "Rows written.", stats.rows_written);
+    COUNTER("store_checkpoints_total", "Checkpoints of the write-ahead log.", stats.checkpoints);
+    GAUGE("store_wal_bytes", "Size of the write-ahead log in use.", stats.wal_bytes);
+    GAUGE("store_database_bytes", "Size of the database file.", stats.database_bytes);
+}
+
+static void job_metrics(const struct front *front, struct buf *out)
+{
+    const struct job_engine_stats *stats = job_engine_stats(front->config.engine);
+    GAUGE("jobs_unfinished", "Jobs that wait or run.", atomic_load(&stats->unfinished));
+    GAUGE("jobs_running", "Jobs that run.", atomic_load(&stats->running));
+    COUNTER("job_devices_done_total", "Devices that jobs have finished.",
+            atomic_load(&stats->devices_done));
+    COUNTER("job_chunks_total", "Chunks of twin jobs.", atomic_load(&stats->chunks));
+}
+
+static void front_metrics(const struct front *front, struct buf *out)
+{
+    struct clock *clock = front->config.clock;
+    COUNTER("http_requests_total", "HTTP requests.", atomic_load(&front->http_requests));
+    COUNTER("http_errors_total", "HTTP requests answered with an error.",
+            atomic_load(&front->http_errors));
+    COUNTER("mqtt_connects_total", "MQTT CONNECT packets.", atomic_load(&front->mqtt_connects));
+    COUNTER("mqtt_refused_total", "MQTT connections refused.", atomic_load(&front->mqtt_refused));
+    GAUGE("start_time_seconds", "When the hub started, Unix time.",
+          front->started_ticks / TICKS_PER_SECOND);
+    GAUGE("uptime_seconds", "How long the hub runs.",
+          (clock->wall_ticks(clock) - front->started_ticks) / TICKS_PER_SECOND);
+    if (!front->net)
+        return;
+    struct net_stats net = net_stats(front->net);
+    GAUGE("connections", "Open connections of all kinds.", net.connected);
+    COUNTER("connections_accepted_total", "Connections accepted.", net.accepted);
+    COUNTER("tls_handshakes_failed_total", "TLS handshakes that failed.", net.handshakes_failed);
+}
+
+void rest_metrics(struct exchange *exchange)
+{
+    exchange->plain = true;
+    front_metrics(exchange->front, &exchange->out);
+    hub_metrics(exchange->front, &exchange->out);
+    job_metrics(exchange->front, &exchange->out);
+    store_metrics(exchange->front, &exchange->out);
+    exchange_done(exchange);
+}

@@ -1,0 +1,95 @@
+/* Twins and direct methods over REST. Source: spec/service-rest.md 9, 10. */
+#include "front/routes.h"
+#include "hub/methods.h"
+#include "hub/twins.h"
+#include "model/fault.h"
+
+static void answer_twin(struct exchange *exchange, const struct entity *entity,
+                        struct presence presence)
+{
+    struct twin_view view = {.identity = &entity->id,
+                             .presence = presence,
+                             .tags = &entity->tags,
+                             .desired = &entity->desired,
+                             .reported = &entity->reported};
+    twin_put_json(&exchange->out, &view);
+}
+
+static void get_run(struct read_work *work, struct read_context *context)
+{
+    struct exchange *exchange = work->owner;
+    struct store_want want = {
+        .device_id = exchange->segments[1], .module_id = STR(""), .parts = PART_TWIN};
+    work->result = store_find(context->store, &want, 1, &work->mem, &work->why);
+    if (work->result != ERR_OK)
+        return;
+    if (!want.found) {
+        work->result = err_fault(ERR_NOT_FOUND, FAULT_DEVICE_NOT_FOUND, &work->why,
+                                 "Device %.*s not registered",
+                                 STR_ARG(str_take(want.device_id, IDENTITY_ID_MAX)));
+        return;
+    }
+    answer_twin(exchange, want.found, presence_get(context->presence, want.found->id.number));
+}
+
+static void nothing_more(struct exchange *exchange)
+{
+}
+
+void rest_twin_get(struct exchange *exchange)
+{
+    exchange_work(exchange, exchange_new(exchange, struct read_work), get_run, nothing_more);
+}
+
+static void change_finish(struct exchange *exchange)
+{
+    const struct entity *entity = ((struct twin_change *)exchange->task)->result;
+    answer_twin(exchange, entity,
+                presence_get(exchange->front->config.hub->presence, entity->id.number));
+}
+
+void rest_twin_change(struct exchange *exchange)
+{
+    struct twin_change *change = exchange_new(exchange, struct twin_change);
+    struct why why;
+    enum err err = twin_update_read(exchange->json, exchange->method == HTTP_METHOD_PUT,
+                                    &change->update, &why);
+    if (err != ERR_OK) {
+        exchange_fail(exchange, err, &why);
+        exchange_done(exchange);
+        return;
+    }
+    twin_change_init(change);
+    change->device_id = exchange->segments[1];
+    change->module_id = STR("");
+    change->if_match = exchange->if_match;
+    exchange_task(exchange, &change->task, change_finish);
+}
+
+/* ---- methods ---- */
+
+static void invoke_finish(struct exchange *exchange)
+{
+    const struct method_invoke *invoke = (struct method_invoke *)exchange->task;
+    struct buf *out = &exchange->out;
+    buf_put(out, STR("{"));
+    json_put_member_i64(out, "status", invoke->status);
+    json_put_member_raw(out, "payload", invoke->payload);
+    buf_put(out, STR("}"));
+}
+
+void rest_method_invoke(struct exchange *exchange)
+{
+    struct method_invoke *invoke = exchange_new(exchange, struct method_invoke);
+    struct why why;
+    enum err err = method_request_read(exchange->json, &exchange->mem, &invoke->request, &why);
+    if (err != ERR_OK) {
+        exchange_fail(exchange, err, &why);
+        exchange_done(exchange);
+        return;
+    }
+    method_invoke_init(invoke);
+    invoke->device_id = exchange->segments[1];
+    invoke->module_id = STR("");
+    exchange_task(exchange, &invoke->task, invoke_finish);
+}

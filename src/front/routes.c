@@ -1,0 +1,118 @@
+#include "front/routes.h"
+#include "hub/methods.h"
+#include "model/fault.h"
+
+enum { METHOD_BODY_MAX = 2 * METHOD_PAYLOAD_MAX, QUERY_BODY_MAX = 64 * 1024 };
+
+#define REGISTRY_READ                                                                              \
+    {                                                                                              \
+        RIGHT_REGISTRY_READ, 0                                                                     \
+    }
+#define REGISTRY_WRITE                                                                             \
+    {                                                                                              \
+        RIGHT_REGISTRY_WRITE, 0                                                                    \
+    }
+#define SERVICE                                                                                    \
+    {                                                                                              \
+        RIGHT_SERVICE_CONNECT, 0                                                                   \
+    }
+#define READ_OR_SERVICE                                                                            \
+    {                                                                                              \
+        RIGHT_REGISTRY_READ, RIGHT_SERVICE_CONNECT                                                 \
+    }
+#define WRITE_OR_SERVICE                                                                           \
+    {                                                                                              \
+        RIGHT_REGISTRY_WRITE, RIGHT_SERVICE_CONNECT                                                \
+    }
+
+/* The first that fits wins: words stand before names. */
+static const struct route routes[] = {
+    {HTTP_METHOD_GET, "/healthz", rest_healthz, {0, 0}, 0, false, ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/metrics", rest_metrics, {0, 0}, 0, false, ERROR_FORM_A},
+    {HTTP_METHOD_POST, "/devices/query", rest_query, READ_OR_SERVICE, QUERY_BODY_MAX, true,
+     ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/devices", rest_devices_list, REGISTRY_READ, 0, false, ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/devices/{}", rest_device_get, REGISTRY_READ, 0, false, ERROR_FORM_A},
+    {HTTP_METHOD_PUT, "/devices/{}", rest_device_put, REGISTRY_WRITE, IDENTITY_BODY_MAX, true,
+     ERROR_FORM_A},
+    {HTTP_METHOD_DELETE, "/devices/{}", rest_device_delete, REGISTRY_WRITE, 0, false, ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/statistics/devices", rest_statistics_devices, REGISTRY_READ, 0, false,
+     ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/statistics/service", rest_statistics_service, REGISTRY_READ, 0, false,
+     ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/twins/{}", rest_twin_get, SERVICE, 0, false, ERROR_FORM_A},
+    {HTTP_METHOD_PATCH, "/twins/{}", rest_twin_change, SERVICE, TWIN_BODY_MAX, true, ERROR_FORM_A},
+    {HTTP_METHOD_PUT, "/twins/{}", rest_twin_change, SERVICE, TWIN_BODY_MAX, true, ERROR_FORM_A},
+    {HTTP_METHOD_POST, "/twins/{}/methods", rest_method_invoke, SERVICE, METHOD_BODY_MAX, true,
+     ERROR_FORM_C},
+    {HTTP_METHOD_GET, "/jobs/v2/query", rest_job_list, READ_OR_SERVICE, 0, false, ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/jobs/v2/{}", rest_job_get, READ_OR_SERVICE, 0, false, ERROR_FORM_A},
+    {HTTP_METHOD_PUT, "/jobs/v2/{}", rest_job_put, WRITE_OR_SERVICE, JOB_BODY_MAX, true,
+     ERROR_FORM_A},
+    {HTTP_METHOD_POST, "/jobs/v2/{}/cancel", rest_job_cancel, WRITE_OR_SERVICE, JOB_BODY_MAX, false,
+     ERROR_FORM_A},
+    {HTTP_METHOD_PUT, "/jobs/v2/{}/methods/{}", rest_job_put_for_device, WRITE_OR_SERVICE,
+     JOB_BODY_MAX, true, ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/jobs/v2/{}/methods/{}", rest_job_get_for_device, READ_OR_SERVICE, 0, false,
+     ERROR_FORM_A},
+};
+
+static bool path_fits(const char *pattern, const struct exchange *exchange)
+{
+    struct str rest = str_skip(str_from(pattern), 1), want;
+    size_t i = 0;
+    for (bool more = true; more; i++) {
+        more = str_cut(rest, '/', &want, &rest);
+        if (i >= exchange->segment_count)
+            return false;
+        struct str segment = exchange->segments[i];
+        if (str_eq(want, STR("{}")) ? segment.len == 0 : !str_eq_nocase(want, segment))
+            return false;
+    }
+    return i == exchange->segment_count;
+}
+
+static bool method_fits(enum http_method want, enum http_method got)
+{
+    return want == got || (want == HTTP_METHOD_GET && got == HTTP_METHOD_HEAD);
+}
+
+enum err route_find(const struct exchange *exchange, const struct route **out, struct why *why)
+{
+    bool known = false;
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (!path_fits(routes[i].path, exchange))
+            continue;
+        known = true;
+        if (method_fits(routes[i].method, exchange->method)) {
+            *out = &routes[i];
+            return ERR_OK;
+        }
+    }
+    if (known)
+        return err_fault(ERR_BAD_INPUT, FAULT_METHOD_NOT_ALLOWED, why,
+                         "The requested resource does not support http method '%s'.",
+                         http_method_name(exchange->method));
+    return err_fault(ERR_NOT_FOUND, FAULT_NOT_FOUND, why, "There is nothing at this path.");
+}
+
+static bool version_valid(struct str version)
+{
+    struct str date = str_take(version, 10), tail = str_skip(version, 10);
+    if (date.len != 10 || date.ptr[4] != '-' || date.ptr[7] != '-')
+        return false;
+    for (size_t i = 0; i < date.len; i++)
+        if (i != 4 && i != 7 && (date.ptr[i] < '0' || date.ptr[i] > '9'))
+            return false;
+    return (tail.len == 0 || str_eq(tail, STR("-preview"))) &&
+           str_cmp(date, STR("2016-02-03")) >= 0;
+}
+
+enum err route_check_version(struct exchange *exchange, struct why *why)
+{
+    struct str version = exchange_param(exchange, STR("api-version"));
+    if (version.ptr && version_valid(version))
+        return ERR_OK;
+    return err_fault(ERR_BAD_INPUT, FAULT_INVALID_PROTOCOL_VERSION, why,
+                     "api-version must be a date from 2016-02-03 on, like api-version=2021-04-12");
+}

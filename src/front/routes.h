@@ -1,0 +1,41 @@
+/* routes.h - which request goes where, and who may send it. Source: spec/service-rest.md 1.1, 4. */
+#pragma once
+#include "front/auth.h"
+#include "front/exchange.h"
+
+struct route {
+    enum http_method method;
+    const char *path; /* "/devices/{}": segments; {} takes any, {name} likewise */
+    void (*handle)(struct exchange *exchange);
+    struct auth_need need; /* zero: open to all */
+    size_t body_max;       /* bytes; 0: no body is looked at */
+    bool json;             /* the body must be JSON */
+    enum error_form form;
+};
+
+/* Find the route for the decoded segments of `exchange`. ERR_NOT_FOUND FAULT_NOT_FOUND for an unknown
+ * path, FAULT_METHOD_NOT_ALLOWED for a known one with another method. */
+enum err route_find(const struct exchange *exchange, const struct route **out, struct why *why);
+
+/* Check the api-version parameter (FAULT_INVALID_PROTOCOL_VERSION). */
+enum err route_check_version(struct exchange *exchange, struct why *why);
+
+/* Handlers; each answers now (exchange_done) or sends the exchange off. */
+void rest_device_get(struct exchange *exchange);
+void rest_device_put(struct exchange *exchange);
+void rest_device_delete(struct exchange *exchange);
+void rest_devices_list(struct exchange *exchange);
+void rest_statistics_devices(struct exchange *exchange);
+void rest_statistics_service(struct exchange *exchange);
+void rest_twin_get(struct exchange *exchange);
+void rest_twin_change(struct exchange *exchange);
+void rest_method_invoke(struct exchange *exchange);
+void rest_query(struct exchange *exchange);
+void rest_job_put(struct exchange *exchange);
+void rest_job_get(struct exchange *exchange);
+void rest_job_cancel(struct exchange *exchange);
+void rest_job_list(struct exchange *exchange);
+void rest_job_put_for_device(struct exchange *exchange);
+void rest_job_get_for_device(struct exchange *exchange);
+void rest_healthz(struct exchange *exchange);
+void rest_metrics(struct exchange *exchange);
