@@ -55,7 +55,7 @@ yyjson_val *scratch_tree(struct query_scratch *scratch, enum scratch_slot slot, 
     if (s->is_parsed && s->text.ptr == text.ptr && s->text.len == text.len)
         return s->root;
     s->text = text;
-    s->root = text.len ? parse_into(s, text) : NULL;
+    s->root = parse_into(s, text);
     s->is_parsed = true;
     return s->root;
 }

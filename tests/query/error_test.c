@@ -242,7 +242,9 @@ static void depth_is_limited(void **state)
         check(nests[i].rule, strstr(why.text, "more than 64") != NULL);
     }
     assert_int_equal(compile_repeated("", "(", QUERY_TEXT_MAX, "", &why), ERR_BAD_INPUT);
-    assert_int_equal(compile_repeated("a", " OR (a)", 1000, "", &why), ERR_OK);
+    assert_int_equal(compile_repeated("a", " OR (a)", 1000, "", &why), ERR_OK); /* side by side */
+    assert_int_equal(compile_repeated("a", " OR NOT a", 800, "", &why), ERR_OK);
+    assert_int_equal(compile_repeated("a", " OR IS_NULL(a)", 500, "", &why), ERR_OK);
 }
 
 static void suggestions_need_a_close_word(void **state)

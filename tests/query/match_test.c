@@ -1,5 +1,6 @@
 /* Verdicts: logic, functions, lists and every field, spec/query-language.md 3 to 5. */
 #include "doc.h"
+#include "query/scratch.h"
 
 static const char twin[] =
     "{'deviceId':'pump-1','status':'disabled','statusReason':'lost','statusUpdateTime':"
@@ -179,6 +180,9 @@ static const struct verdict names[] = {
     {"capabilities", "capabilities.iotEdge = true", "T"},
     {"scope", "deviceScope = 'ms-azure-iot-edge://pump-1-1'", "T"},
     {"model", "modelId = 'dtmi:x;1'", "T"},
+    {"names with a dollar exactly",
+     "is_defined(properties.desired.$Version) OR is_defined(properties.reported.$METADATA)", "F"},
+    {"a prefix alone is a name", "is_defined(devices)", "F"},
     {"versions of the sections",
      "properties.desired.$version = 4 AND "
      "properties.reported.$version = 7",
@@ -237,7 +241,11 @@ static void modules_are_judged_too(void **state)
         {"with the long one", "FROM devices.modules WHERE devices.modules.moduleId = '$edgeAgent'",
          "T"},
         {"no document key", "FROM devices.modules WHERE is_defined(id)", "F"},
-        {"no capabilities", "FROM devices.modules WHERE is_defined(capabilities.iotEdge)", "F"},
+        {"no capabilities",
+         "FROM devices.modules WHERE is_defined(capabilities) OR is_defined(capabilities.iotEdge)",
+         "F"},
+        {"prefixes alone are names",
+         "FROM devices.modules WHERE is_defined(devices) OR is_defined(devices.modules)", "F"},
     };
     check_on("{'deviceId':'pump-1','moduleId':'$edgeAgent'}", modules, COUNT(modules));
 }
@@ -361,6 +369,35 @@ static void sections_that_are_not_asked_for_are_not_touched(void **state)
     arena_done(&mem);
 }
 
+static void sections_are_parsed_when_they_are_reached(void **state)
+{
+    static const struct {
+        const char *rule, *condition;
+        bool tags, reported;
+    } table[] = {
+        {"what is cheap is asked first", "tags.site = 'north' AND deviceId = 'x'", false, false},
+        {"under OR too", "tags.site = 'south' OR deviceId = 'pump-1'", false, false},
+        {"one section before two", "tags.site = properties.reported.fw AND tags.site = 'south'",
+         true, false},
+        {"in the order written when equally cheap",
+         "tags.site = 'south' AND properties.reported.fw = '2'", true, false},
+        {"until it is settled", "tags.site = 'north' AND properties.reported.fw = '2'", true, true},
+        {"versions need no parsing", "properties.reported.$version = 7 AND version = 13", false,
+         false},
+    };
+    struct arena mem = {0};
+    struct test_doc doc;
+    struct query_scratch *scratch = query_scratch_create();
+    read_twin(&mem, read_json(&mem, quoted(&mem, twin)), &doc);
+    for (size_t i = 0; i < COUNT(table); i++) {
+        query_match(compile_condition(&mem, table[i].condition), &doc.doc, scratch);
+        check_int(table[i].rule, scratch->slots[SLOT_TAGS].is_parsed, table[i].tags);
+        check_int(table[i].rule, scratch->slots[SLOT_REPORTED].is_parsed, table[i].reported);
+    }
+    query_scratch_destroy(scratch);
+    arena_done(&mem);
+}
+
 static void a_section_that_is_not_JSON_counts_as_empty(void **state)
 {
     struct arena mem = {0};
@@ -386,6 +423,7 @@ int main(void)
         cmocka_unit_test(metadata_follows_the_writes),
         cmocka_unit_test(documents_do_not_mix),
         cmocka_unit_test(sections_that_are_not_asked_for_are_not_touched),
+        cmocka_unit_test(sections_are_parsed_when_they_are_reached),
         cmocka_unit_test(a_section_that_is_not_JSON_counts_as_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

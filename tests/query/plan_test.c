@@ -84,6 +84,7 @@ static const struct {
      FAILED | PENDING, ALL_TYPES},
     {"by function", "STARTSWITH(status, 'c')", "any", "any", COMPLETED | CANCELED, ALL_TYPES},
     {"none", "status = 'Failed'", "any", "any", 0, ALL_TYPES},
+    {"a bare status is never TRUE", "status", "any", "any", 0, ALL_TYPES},
     {"two parts", "status != 'failed' AND NOT status IN ['pending']", "any", "any",
      ALL_STATUSES & ~FAILED & ~PENDING, ALL_TYPES},
     {"one type", "jobType = 'scheduleUpdateTwin'", "any", "any", ALL_STATUSES, TWIN_JOBS},

@@ -79,6 +79,30 @@ static void a_projection_is_one_object(void **state)
     query_scratch_destroy(scratch);
 }
 
+/* Who skips query_match must not get the row of the document before. */
+static void rows_do_not_mix(void **state)
+{
+    struct arena mem = {0};
+    struct test_doc doc;
+    struct buf out = {0};
+    struct query_scratch *scratch = query_scratch_create();
+    struct query *query = compile(&mem, "SELECT tags.a FROM devices WHERE tags.a > 0");
+    char tags[] = "{\"a\":1}", others[] = "{\"a\":3}";
+    read_twin(&mem, read_json(&mem, STR("{\"deviceId\":\"d\"}")), &doc);
+    doc.tags.values = (struct str){tags, strlen(tags)};
+    assert_int_equal(query_match(query, &doc.doc, scratch), QUERY_TRUE);
+    query_project(query, &doc.doc, scratch, &out);
+    tags[5] = '2'; /* the same place, the same length */
+    query_project(query, &doc.doc, scratch, &out);
+    assert_int_equal(query_match(query, &doc.doc, scratch), QUERY_TRUE);
+    doc.tags.values.ptr = others; /* another place */
+    query_project(query, &doc.doc, scratch, &out);
+    check_str("each document its row", buf_str(&out), STR("{\"a\":1}{\"a\":2}{\"a\":3}"));
+    query_scratch_destroy(scratch);
+    buf_done(&out);
+    arena_done(&mem);
+}
+
 /* ---- groups ---- */
 
 static void put_rows(struct buf *out, const char *text, yyjson_val *twins)
@@ -245,6 +269,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_projection_is_one_object),
+        cmocka_unit_test(rows_do_not_mix),
         cmocka_unit_test(groups_follow_value_and_type),
         cmocka_unit_test(groups_are_limited),
     };
