@@ -33,9 +33,12 @@ void eventlog_close(struct eventlog *log)
     free(log);
 }
 
+/* The lowest bits of FNV-1a know only the lowest bits of each letter, so high ones are folded in.
+ * Part of the format: a device stays in its partition. */
 unsigned eventlog_partition(struct str device_id)
 {
-    return (unsigned)(hash_stable(device_id) % EVENTLOG_PARTITIONS);
+    uint64_t hash = hash_stable(device_id);
+    return (unsigned)((hash ^ hash >> 41) % EVENTLOG_PARTITIONS);
 }
 
 void eventlog_append(struct eventlog *log, struct eventlog_append *append)
