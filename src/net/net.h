@@ -83,7 +83,7 @@ enum err net_start(struct net *net, struct why *why);
 
 /* Take connections on `port`, before or after net_start. `address` is an IP literal or a local host
  * name; NULL means all addresses, IPv6 and IPv4. Port 0 lets the system choose. `ops` and `arg` are
- * borrowed until net_destroy. `*bound_port` (may be NULL) is the port in use.
+ * borrowed until net_destroy. `*bound_port` (may be NULL) is the port in use. Call it from one thread.
  *
  * ERR_CONFLICT   the port is taken by another program
  * ERR_DENIED     not permitted to use the port

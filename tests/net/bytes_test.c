@@ -1,5 +1,9 @@
 /* Bytes in, bytes out: what handlers and peers see of each other over real sockets. */
 #include "rig.h"
+#include <assert.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -59,6 +63,63 @@ static void a_megabyte_in_odd_pieces_comes_back_in_order(void **state)
     free(sent);
     free(back);
     peer_hang_up(&peer);
+    rig_stop(&rig);
+}
+
+/* What is whole in OpenSSL's buffer is not in the kernel's any more, so nobody tells of it again. Where
+ * a helping of input ends within a record depends on sizes and timing: try many, all at once. */
+static void bytes_beyond_one_helping_do_not_wait_for_the_kernel(void **state)
+{
+    enum { ROUNDS = 150, SIZE = 3 * NET_READ_SIZE };
+    struct rig rig;
+    rig_start(&rig, &(struct rig_config){.script.data = echo});
+    struct peer peer = peer_greet(rig.port);
+    rig_await(&rig, "opened", 1);
+    char *sent = pattern(SIZE), *back = malloc(SIZE);
+    unsigned seed = 3;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct rig_hold hold;
+        rig_hold(&hold, rig.last);
+        size_t size = NET_READ_SIZE + (size_t)rand_r(&seed) % (SIZE - NET_READ_SIZE), at = 0;
+        while (at < size) {
+            size_t record = 1 + (size_t)rand_r(&seed) % 20000;
+            record = record < size - at ? record : size - at;
+            peer_send(&peer, str_of(sent + at, record));
+            at += record;
+        }
+        rig_let_go(&hold);
+        peer_read(&peer, back, size);
+        assert_memory_equal(sent, back, size);
+    }
+    free(sent);
+    free(back);
+    peer_hang_up(&peer);
+    rig_stop(&rig);
+}
+
+/* A client's last word of the handshake and its first bytes may come in one piece. */
+static void bytes_that_come_with_the_handshake_are_shown(void **state)
+{
+    struct rig rig;
+    rig_start(&rig, &(struct rig_config){.script.data = echo, .loops = 1});
+    struct peer other = peer_greet(rig.port);
+    rig_await(&rig, "opened", 1);
+    struct peer peer = {.fd = rig_socket(rig.port)};
+    peer.ssl = tls_client_session(rig_client(), peer.fd, "localhost");
+    struct rig_hold hold;
+    rig_hold(&hold, rig.last);
+    fcntl(peer.fd, F_SETFL, O_NONBLOCK);
+    assert_int_equal(SSL_connect(peer.ssl), -1); /* the hello is sent, the rest must wait */
+    fcntl(peer.fd, F_SETFL, 0);
+    rig_let_go(&hold);
+    int cork = 1, no_cork = 0; /* the kernel keeps what follows, and sends it in one piece */
+    setsockopt(peer.fd, IPPROTO_TCP, TCP_CORK, &cork, sizeof cork);
+    assert_int_equal(SSL_connect(peer.ssl), 1);
+    peer_send(&peer, STR("first words"));
+    setsockopt(peer.fd, IPPROTO_TCP, TCP_CORK, &no_cork, sizeof no_cork);
+    peer_expect(&peer, "first words");
+    peer_hang_up(&peer);
+    peer_hang_up(&other);
     rig_stop(&rig);
 }
 
@@ -338,6 +399,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(one_byte_comes_back),
         TEST(a_megabyte_in_odd_pieces_comes_back_in_order),
+        TEST(bytes_beyond_one_helping_do_not_wait_for_the_kernel),
+        TEST(bytes_that_come_with_the_handshake_are_shown),
         TEST(what_was_left_is_shown_in_front_of_what_comes_next),
         TEST(a_peer_that_fills_the_leftovers_is_given_up),
         TEST(many_small_writes_of_a_turn_leave_in_one_record),

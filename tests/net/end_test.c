@@ -1,6 +1,5 @@
 /* Deadlines, and every way in which a connection ends. */
 #include "rig.h"
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -231,40 +230,20 @@ static void a_refused_connection_gets_no_other_callback(void **state)
 }
 
 /* A device that says goodbye and resets the connection has said goodbye. */
-static sem_t loop_held, loop_may_go;
-
-static void hold_loop(struct talk *talk, struct net_conn *conn)
-{
-    sem_post(&loop_held);
-    sem_wait(&loop_may_go);
-}
-
-static void *hold(void *talk)
-{
-    rig_on_loop(talk, hold_loop);
-    return NULL;
-}
-
 static void bytes_before_a_reset_are_shown(void **state)
 {
-    sem_init(&loop_held, 0, 0);
-    sem_init(&loop_may_go, 0, 0);
     struct rig rig;
     rig_start(&rig, &(struct rig_config){0});
     struct peer peer = peer_greet(rig.port);
     rig_await(&rig, "opened", 1);
-    pthread_t holder;
-    pthread_create(&holder, NULL, hold, rig.last);
-    sem_wait(&loop_held);
+    struct rig_hold hold;
+    rig_hold(&hold, rig.last);
     peer_send(&peer, STR("goodbye"));
     peer_reset(&peer);
-    sem_post(&loop_may_go);
-    pthread_join(holder, NULL);
+    rig_let_go(&hold);
     rig_await(&rig, "closed", 1);
     assert_int_equal(rig_count(&rig, "data:7"), 1);
     rig_stop(&rig);
-    sem_destroy(&loop_held);
-    sem_destroy(&loop_may_go);
 }
 
 #define TEST(name) cmocka_unit_test(name)

@@ -282,6 +282,33 @@ void rig_on_loop(struct talk *talk, void (*work)(struct talk *talk, struct net_c
     pthread_mutex_destroy(&errand.lock);
 }
 
+static void hold_still(struct net_mail *mail, struct net_loop *loop)
+{
+    struct rig_hold *hold = (struct rig_hold *)mail;
+    sem_post(&hold->held);
+    sem_wait(&hold->may_go);
+    sem_post(&hold->gone);
+}
+
+void rig_hold(struct rig_hold *hold, struct talk *talk)
+{
+    *hold = (struct rig_hold){.mail.deliver = hold_still};
+    sem_init(&hold->held, 0, 0);
+    sem_init(&hold->may_go, 0, 0);
+    sem_init(&hold->gone, 0, 0);
+    net_loop_post(talk->loop, &hold->mail);
+    sem_wait(&hold->held);
+}
+
+void rig_let_go(struct rig_hold *hold)
+{
+    sem_post(&hold->may_go);
+    sem_wait(&hold->gone);
+    sem_destroy(&hold->held);
+    sem_destroy(&hold->may_go);
+    sem_destroy(&hold->gone);
+}
+
 /* ---- the client ---- */
 
 int rig_socket(uint16_t port)

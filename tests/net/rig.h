@@ -9,6 +9,7 @@
 #include "net/tls.h"
 #include <openssl/ssl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -84,6 +85,14 @@ unsigned rig_count(struct rig *rig, const char *word);
 /* Run `work` on the talk's loop, and wait until it has run. The connection may be gone: then `conn`
  * of the call is NULL. */
 void rig_on_loop(struct talk *talk, void (*work)(struct talk *talk, struct net_conn *conn));
+
+/* Hold a talk's loop still, so that what peers do meanwhile comes to it all at once. */
+struct rig_hold {
+    struct net_mail mail;
+    sem_t held, may_go, gone;
+};
+void rig_hold(struct rig_hold *hold, struct talk *talk);
+void rig_let_go(struct rig_hold *hold);
 
 /* ---- the client ---- */
 
