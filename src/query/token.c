@@ -88,6 +88,8 @@ static struct token give(struct lexer *lexer, enum token_kind kind, size_t size)
 static struct token bad(struct lexer *lexer, const char *problem, size_t size)
 {
     size_t at = lexer->at;
+    while (((unsigned char)peek(lexer, size) & 0xc0) == 0x80)
+        size++; /* whole characters */
     struct token token = give(lexer, TOKEN_BAD, size);
     token.problem = problem;
     lexer->at = at;

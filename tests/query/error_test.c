@@ -18,6 +18,7 @@ static void check_refusals(const struct refusal *table, size_t count, enum query
         enum err err = query_compile(str_from(table[i].text), form, &mem, &query, &why);
         if (err != ERR_BAD_INPUT || fault_of(err, &why) != FAULT_ARGUMENT_INVALID)
             fail_msg("broken rule: %s: %s", table[i].rule, table[i].text);
+        assert_true(str_is_utf8(str_from(why.text)));
         if (!strstr(why.text, table[i].says) || why.at != table[i].at)
             fail_msg("broken rule: %s: %s\n  got  %u: %s\n  want %zu: %s", table[i].rule,
                      table[i].text, why.at, why.text, table[i].at, table[i].says);
@@ -137,6 +138,7 @@ static const struct refusal conditions[] = {
     {"an open call", "IS_NULL(a", 9, "expected ',' or ')'"},
     {"an open text", "a = 'b", 4, "no closing quote"},
     {"an unknown escape", "a = 'b\\n'", 6, "are escapes: \\n"},
+    {"an escaped character of two bytes", "a = '\\\xda\x97'", 5, "are escapes: \\\xda\x97"},
     {"a doubled quote", "a = 'it''s'", 8, "found ''s''"},
     {"an open comment", "a = 1 /* b", 6, "this comment has no end"},
     {"an open escaped name", "tags.[[x] = 1", 5, "ends with ']]'"},
