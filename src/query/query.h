@@ -52,8 +52,9 @@ unsigned query_needs_match(const struct query *query); /* bits that the conditio
 unsigned
 query_needs_project(const struct query *query); /* bits that the answer reads beyond that */
 bool query_has_top(const struct query *query, uint64_t *top);
-bool query_matches_all(const struct query *query); /* no condition, or `*` */
-uint64_t query_hash(const struct query *query);    /* binds paging tokens to their query: stable */
+bool query_matches_all(
+    const struct query *query);                 /* `*`, no condition, or one that is always TRUE */
+uint64_t query_hash(const struct query *query); /* binds paging tokens to their query: stable */
 const char *query_item_type(const struct query *query); /* "Twin", "Raw" or "DeviceJob" */
 
 /* When the condition can only be TRUE for documents whose `deviceId` (or `jobId`, for devices.jobs)
