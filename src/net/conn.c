@@ -2,7 +2,6 @@
 #include "net/conn.h"
 #include "base/log.h"
 #include "net/tls.h"
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
@@ -18,22 +17,6 @@ enum { TLS_RECORD_MAX = 16 * 1024 }; /* RFC 8446, 5.1: bytes of text in one reco
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 static void on_deadline(struct deadline *deadline);
-
-static const struct net_limits *limits_of(const struct net_conn *conn)
-{
-    return &conn->loop->net->limits;
-}
-
-static void attend(struct net_conn *conn)
-{
-    loop_attend(conn->loop, conn);
-}
-
-static void become(struct net_conn *conn, enum conn_state state)
-{
-    conn->state = (uint8_t)state;
-    attend(conn);
-}
 
 /* ---- birth ---- */
 
@@ -238,15 +221,6 @@ static bool read_some(struct net_conn *conn)
 
 /* ---- output ---- */
 
-static bool too_much_unsent(struct net_conn *conn)
-{
-    if (net_unsent(conn) <= conn->out_max)
-        return false;
-    count_up(&conn->loop->counters.aborted_out);
-    net_abort(conn);
-    return true;
-}
-
 static void forget_sent(struct net_conn *conn)
 {
     size_t left = net_unsent(conn);
@@ -262,7 +236,7 @@ static void forget_sent(struct net_conn *conn)
 
 static void send_some(struct net_conn *conn)
 {
-    if (conn->out.len == 0 || too_much_unsent(conn))
+    if (conn->out.len == 0 || conn_too_much_unsent(conn))
         return;
     if (net_unsent(conn) > limits_of(conn)->out_mark)
         conn->over_mark = true;
@@ -461,114 +435,4 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     case CONN_GONE:
         break;
     }
-}
-
-/* ---- what handlers may do ---- */
-
-struct net_conn_id net_conn_id(const struct net_conn *conn)
-{
-    return conn->id;
-}
-
-struct net_loop *net_conn_loop(const struct net_conn *conn)
-{
-    return conn->loop;
-}
-
-void *net_conn_self(const struct net_conn *conn)
-{
-    return conn->self;
-}
-
-size_t net_unsent(const struct net_conn *conn)
-{
-    return conn->out.len - conn->out_sent;
-}
-
-void net_write(struct net_conn *conn, struct str bytes)
-{
-    if (conn->state != CONN_OPEN)
-        return;
-    if (bytes.len > conn->out_max) { /* not worth a copy */
-        count_up(&conn->loop->counters.aborted_out);
-        net_abort(conn);
-        return;
-    }
-    buf_put(&conn->out, bytes);
-    net_flush(conn);
-}
-
-struct buf *net_out(struct net_conn *conn)
-{
-    if (conn->state == CONN_OPEN)
-        return &conn->out;
-    buf_reset(&conn->loop->bin);
-    return &conn->loop->bin;
-}
-
-void net_flush(struct net_conn *conn)
-{
-    if (conn->state == CONN_OPEN && !too_much_unsent(conn))
-        attend(conn);
-}
-
-void net_limit_out(struct net_conn *conn, size_t out_max)
-{
-    conn->out_max = out_max;
-}
-
-void net_close(struct net_conn *conn)
-{
-    if (conn->state != CONN_OPEN)
-        return;
-    loop_arm(conn->loop, &conn->deadline, limits_of(conn)->close_ms);
-    become(conn, CONN_CLOSING);
-}
-
-void net_abort(struct net_conn *conn)
-{
-    if (conn->state == CONN_OPEN || conn->state == CONN_CLOSING)
-        become(conn, CONN_ABORTED);
-}
-
-void net_pause(struct net_conn *conn)
-{
-    conn->paused = true;
-    if (conn->state == CONN_OPEN)
-        attend(conn);
-}
-
-void net_resume(struct net_conn *conn)
-{
-    if (!conn->paused)
-        return;
-    conn->paused = false;
-    if (conn->state != CONN_OPEN)
-        return;
-    conn->reshow = true;
-    conn->again = conn->again || conn->in.len > 0 || conn->eof || SSL_has_pending(conn->ssl) == 1;
-    attend(conn);
-}
-
-void net_deadline_ms(struct net_conn *conn, int64_t ms)
-{
-    assert(ms >= 0);
-    if (conn->state != CONN_OPEN)
-        return;
-    if (ms == 0)
-        loop_disarm(conn->loop, &conn->deadline);
-    else
-        loop_arm(conn->loop, &conn->deadline, ms);
-}
-
-void net_peer(const struct net_conn *conn, char out[NET_PEER_TEXT_MAX])
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    char ip[INET6_ADDRSTRLEN] = "?";
-    bool four = memcmp(conn->peer_ip, mapped, sizeof mapped) == 0;
-    if (four)
-        inet_ntop(AF_INET, conn->peer_ip + 12, ip, sizeof ip);
-    else
-        inet_ntop(AF_INET6, conn->peer_ip, ip, sizeof ip);
-    snprintf(out, NET_PEER_TEXT_MAX, four ? "%s:%u" : "[%s]:%u", ip, conn->peer_port);
 }

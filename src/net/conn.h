@@ -59,3 +59,23 @@ void conn_turn(struct net_conn *conn);
 void conn_stopping(struct net_conn *conn);
 /* Patience is over. */
 void conn_give_up(struct net_conn *conn);
+
+static inline const struct net_limits *limits_of(const struct net_conn *conn)
+{
+    return &conn->loop->net->limits;
+}
+
+/* Something happened to it: have its part of the end of the turn. */
+static inline void attend(struct net_conn *conn)
+{
+    loop_attend(conn->loop, conn);
+}
+
+static inline void become(struct net_conn *conn, enum conn_state state)
+{
+    conn->state = (uint8_t)state;
+    attend(conn);
+}
+
+/* True, and the connection is aborted, when more is unsent than allowed. */
+bool conn_too_much_unsent(struct net_conn *conn);

@@ -460,8 +460,7 @@ static void a_host_that_is_none_is_refused(void **state)
         "https://a",
         "a/b",
         "1::2::3",
-        "h\xc3\xbc"
-        "b.example",
+        "h\303\274b.example",
         "a\nb",
         "[2001:db8::7]",
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example"};
