@@ -15,7 +15,7 @@
 
 enum {
     CHECKPOINT_AT = (4 << 20) / DB_FRAME_SIZE,       /* frames not yet copied that start a pass */
-    CHECKPOINT_RESTART = (16 << 20) / DB_FRAME_SIZE, /* frames from where on the log begins anew */
+    CHECKPOINT_RESTART = (32 << 20) / DB_FRAME_SIZE, /* frames from where on the log begins anew */
     CHECKPOINT_REST =
         (1 << 20) / DB_FRAME_SIZE, /* at most so many are copied while the writer waits */
     CHECKPOINT_IDLE_MS = 1000,     /* a pass at least so often, when there is anything */

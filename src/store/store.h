@@ -12,7 +12,8 @@
  * their snapshot began. Rows are keyed by the identity's number, so that nothing but names moves
  * when names are long. Nobody outside store/ sees SQL.
  *
- * Texts that a read gives live in the caller's arena, or, for visitors, until the visitor returns.
+ * Texts that a read gives live in the caller's arena, or, for visitors, until the visitor returns. A
+ * visitor may use its reader for other functions, but not for the one that it is called by.
  * Errors of every function: ERR_OUTSIDE (FAULT_SERVICE_UNAVAILABLE) disk or database let us down,
  * ERR_CORRUPT stored bytes are not ours. Source: design, chapters Twins, Job engine, Store. */
 #pragma once
@@ -147,7 +148,9 @@ struct store_commit { /* everything that one turn changed; zero what is not need
     const struct presence_page *pages; /* inserted or replaced */
     size_t page_count;
 };
-/* One transaction, on disk before it returns. ERR_BUSY under STORE_FULL. After a failure the same
+/* One transaction, on disk before it returns. ERR_BUSY under STORE_FULL. ERR_CONFLICT when a name, a
+ * number or a job id is taken, or an identity to update is gone: somebody decided on old records.
+ * Deletions come first, so a name may be given away in the turn that freed it. After a failure the same
  * store goes on working as soon as the cause is gone (disk full needs no restart). */
 enum err store_commit(struct store *store, const struct store_commit *commit, struct why *why);
 

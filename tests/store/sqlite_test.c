@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -118,6 +119,64 @@ static void a_folder_that_is_not_there(void **state)
     assert_int_equal(why.code, FAULT_SERVICE_UNAVAILABLE);
     assert_non_null(strstr(why.text, "No such file"));
     assert_null(store);
+}
+
+/* The child serves: it commits a device for every byte that it is sent, and answers with one. */
+static _Noreturn void serve(int in, int out)
+{
+    unsigned char byte = 0;
+    if (open_store(NULL) != ERR_OK)
+        _exit(1);
+    do {
+        if (byte && write_device(byte, "{}") != ERR_OK)
+            _exit(2);
+        if (write(out, &byte, 1) != 1)
+            _exit(3);
+    } while (read(in, &byte, 1) == 1);
+    store_close(store);
+    _exit(0);
+}
+
+static void ask_child(int to, int from, unsigned char number)
+{
+    unsigned char answer;
+    assert_int_equal(write(to, &number, 1), 1);
+    assert_int_equal(read(from, &answer, 1), 1);
+    assert_int_equal(answer, number);
+}
+
+static void a_look_from_another_process(void **state)
+{
+    int to[2], from[2], status;
+    unsigned char ready;
+    assert_int_equal(pipe(to), 0);
+    assert_int_equal(pipe(from), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        close(to[1]);
+        serve(to[0], from[1]);
+    }
+    close(to[0]);
+    close(from[1]);
+    assert_int_equal(read(from[0], &ready, 1), 1);
+    struct store_options options = {.dir = dir, .clock = clock_system()};
+    assert_int_equal(store_open(&options, &store, &why), ERR_BUSY);
+    char pid[32];
+    snprintf(pid, sizeof pid, "process %d", (int)child);
+    assert_non_null(strstr(why.text, pid));
+    options.read_only = true;
+    ask_child(to[1], from[0], 1);
+    ok(store_open(&options, &store, &why));
+    assert_true(has_device(store_main(store), 1));
+    ask_child(to[1], from[0], 2);
+    assert_true(has_device(store_main(store), 2));
+    store_close(store);
+    store = NULL;
+    ask_child(to[1], from[0], 3); /* the look disturbed nobody */
+    close(to[1]);
+    close(from[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 /* ---- files that are not ours ---- */
@@ -528,6 +587,7 @@ int main(void)
         RULE("files are for the owner only", files_are_for_the_owner_only),
         RULE("a clean close leaves one file", a_clean_close_leaves_one_file),
         RULE("a second instance hears who is there", a_second_instance_hears_who_is_there),
+        RULE("a look from another process", a_look_from_another_process),
         RULE("a folder that is not there", a_folder_that_is_not_there),
         RULE("a text file is refused", a_text_file_is_refused),
         RULE("somebody else's database is refused and left alone",

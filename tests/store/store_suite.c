@@ -977,6 +977,26 @@ static void a_scan_sees_one_state_while_the_writer_goes_on(void **state)
     assert_string_equal(walk.text, "10 20 30 40");
 }
 
+static bool find_while_scanning(void *arg, const struct entity *entity)
+{
+    struct store_want want = {.number = entity->id.number + 5, .parts = PART_TWIN};
+    struct store_name name = {.number = entity->id.number};
+    assert_non_null(find(reader, want));
+    ok(store_names(reader, &name, 1, &mem, &why));
+    check_str(name.device_id, entity->id.device_id);
+    return commit_while_scanning(arg, entity);
+}
+
+static void a_visitor_may_ask_its_reader_for_other_things(void **state)
+{
+    make_fleet();
+    struct walk walk = {0};
+    struct store_scan scan = {.parts = PART_TWIN};
+    ok(store_scan(reader, &scan, find_while_scanning, &walk, &why));
+    assert_string_equal(walk.text, "10 20 30 40"); /* and the scan still sees one state */
+    check_text(find_name("x10", 0)->id.device_id, "x10");
+}
+
 static void everything_survives_a_restart(void **state)
 {
     make_fleet();
@@ -1113,6 +1133,8 @@ int store_suite_run(const struct store_backend *which)
         RULE("a reader sees every commit that returned", a_reader_sees_every_commit_that_returned),
         RULE("a scan sees one state while the writer goes on",
              a_scan_sees_one_state_while_the_writer_goes_on),
+        RULE("a visitor may ask its reader for other things",
+             a_visitor_may_ask_its_reader_for_other_things),
         RULE("everything survives a restart", everything_survives_a_restart),
         RULE("the figures count", the_figures_count),
         RULE("a second instance is refused", a_second_instance_is_refused),
