@@ -31,6 +31,7 @@ static void *opened(void *arg, struct net_conn *conn)
     https->front = front;
     https->conn = conn;
     http_reader_init(&https->reader, NULL);
+    net_limit_out(conn, HTTP_ANSWER_MAX);
     net_deadline_ms(conn, front->config.http_idle_ms);
     return https;
 }

@@ -236,6 +236,7 @@ static void attached_now(struct mqtt_session *session, struct mqtt_op *op)
         session->number = op->attach.number;
         session->created_ticks = op->attach.created_ticks;
         session->filters = op->attach.filters;
+        net_deadline_ms(session->conn, session->keep_alive_ms);
         struct buf packet = {0};
         mqtt_put_connack(&packet,
                          (struct mqtt_connack){.session_present = op->attach.session_present});
