@@ -435,6 +435,12 @@ static void raise_descriptor_limit(void)
     }
 }
 
+static int usage_error(const char *text)
+{
+    fprintf(stderr, "%sSee muster serve --help.\n", text);
+    return EXIT_USAGE;
+}
+
 int cmd_serve(int argc, char **argv)
 {
     struct server server = {0};
@@ -445,14 +451,14 @@ int cmd_serve(int argc, char **argv)
             return EXIT_OK;
         }
         if (c == '?' || !take_option(c, optarg, &server.options, &log))
-            return EXIT_USAGE;
+            return usage_error("");
     }
     if (!server.options.dir || optind < argc ||
         !server.options.tls_cert != !server.options.tls_key) {
-        fprintf(stderr, !server.options.dir ? "muster serve: --data DIR is needed\n"
-                        : optind < argc     ? "muster serve: too many arguments\n"
-                                        : "muster serve: --tls-cert and --tls-key go together\n");
-        return EXIT_USAGE;
+        return usage_error(!server.options.dir ? "muster serve: --data DIR is needed\n"
+                           : optind < argc
+                               ? "muster serve: too many arguments\n"
+                               : "muster serve: --tls-cert and --tls-key go together\n");
     }
     log_setup(log.level, log.format);
     umask(0077);

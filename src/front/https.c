@@ -1,6 +1,7 @@
 #include "front/https.h"
 #include "base/log.h"
 #include "front/mqtt.h"
+#include "front/paging.h"
 #include "front/routes.h"
 #include "model/fault.h"
 #include "wire/ws.h"
@@ -21,8 +22,9 @@ struct https_conn {
 };
 
 enum {
-    REFUSED_BODY_MAX = 64 * 1024
-}; /* read and thrown away, so that the connection stays usable */
+    REFUSED_BODY_MAX = 64 * 1024,         /* read and thrown away: the connection stays usable */
+    HTTP_ANSWER_MAX = 2 * PAGE_BYTES_MAX, /* unsent bytes: a page and the document over it */
+};
 
 static void *opened(void *arg, struct net_conn *conn)
 {
