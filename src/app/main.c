@@ -8,6 +8,7 @@ static const struct {
     {"serve", "run a hub in the foreground", cmd_serve},
     {"connection-string", "print a connection string for a service or a device",
      cmd_connection_string},
+    {"job", "run methods and twin changes on many devices, and see what came of it", cmd_job},
 };
 
 static void usage(FILE *out)
