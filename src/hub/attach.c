@@ -6,6 +6,7 @@
 
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
+#define TOKEN_EXPIRY_S_MAX INT64_C(4102444800) /* the year 2100: what ends later needs no timer */
 
 static struct attachment *from_ready_timer(struct hub_timer *timer)
 {
@@ -99,6 +100,8 @@ static void attach_load(struct hub_task *task, struct hub_turn *turn)
 static enum err attach_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
 {
     struct attach *attach = (struct attach *)task;
+    if (atomic_load(&turn->hub->stopping))
+        return err_fault(ERR_BUSY, FAULT_SERVICE_UNAVAILABLE, why, "the hub is stopping");
     struct entity *entity = turn_device(turn, attach->device_id, attach->module_id);
     if (!entity)
         return err_fault(ERR_DENIED, FAULT_DEVICE_NOT_FOUND, why, "no such device");
@@ -127,9 +130,9 @@ static enum err attach_decide(struct hub_task *task, struct hub_turn *turn, stru
 static void arm_token_timer(struct hub *hub, struct attachment *at, int64_t expiry_s)
 {
     int64_t now_s = hub->clock->wall_ticks(hub->clock) / TICKS_PER_SECOND;
-    int64_t left_s = expiry_s - now_s + ATTACH_TOKEN_GRACE_S;
-    if (expiry_s == 0 || left_s > INT64_MAX / NS_PER_S / 2)
+    if (expiry_s == 0 || expiry_s > TOKEN_EXPIRY_S_MAX)
         return;
+    int64_t left_s = expiry_s - now_s + ATTACH_TOKEN_GRACE_S;
     at->token_timer.fire = token_over;
     hub_timer_mono(hub, &at->token_timer, hub_mono_ns(hub) + (left_s < 0 ? 0 : left_s) * NS_PER_S);
 }
@@ -210,6 +213,8 @@ static enum task_next subscribe_act(struct hub_task *task, struct hub *hub)
         if (subscribe->filters & SUB_METHODS) {
             hub_timer_stop(hub, &at->ready_timer);
             at->methods_ready = false;
+            if (hub->engine)
+                hub->engine->ops->device_gone(hub->engine, hub, at->number);
         }
         return TASK_REPLY;
     }

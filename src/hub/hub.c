@@ -1,8 +1,13 @@
 #include "hub/hub.h"
 #include "base/log.h"
 #include "hub/attach.h"
+#include "hub/methods.h"
 #include "model/fault.h"
 #include <assert.h>
+
+#define NS_PER_S INT64_C(1000000000)
+#define NS_PER_TICK INT64_C(100)
+#define PRESSURE_PAUSE_NS INT64_C(10000000)
 
 /* ---- presence on its way to disk ---- */
 
@@ -34,8 +39,9 @@ static void flush_reply(struct hub_task *task)
     for (size_t i = 0; task->result != ERR_OK && i < flush->count; i++)
         presence_unflushed(hub->presence, flush->pages[i]);
     bool more = task->result == ERR_OK && flush->count == FLUSH_PAGES_MAX;
-    int64_t pause_ns = more ? 0 : INT64_C(1000000000) * HUB_PRESENCE_FLUSH_S;
-    hub_timer_mono(hub, &hub->flush_timer, hub_mono_ns(hub) + pause_ns);
+    hub->flushing = more;
+    hub_timer_mono(hub, &hub->flush_timer,
+                   hub_mono_ns(hub) + (more ? 0 : NS_PER_S * HUB_PRESENCE_FLUSH_S));
     arena_done(&task->mem);
     free(flush);
 }
@@ -44,6 +50,7 @@ static const struct hub_task_ops flush_ops = {.name = "presence.flush", .decide 
 
 static void flush_start(struct hub_timer *timer, struct hub *hub)
 {
+    hub->flushing = true;
     struct flush *flush = xcalloc(1, sizeof(*flush));
     flush->task.ops = &flush_ops;
     flush->task.reply = flush_reply;
@@ -103,8 +110,7 @@ enum err hub_create(const struct hub_config *config, struct hub **out, struct wh
         return err;
     }
     hub->flush_timer.fire = flush_start;
-    hub_timer_mono(hub, &hub->flush_timer,
-                   hub_mono_ns(hub) + INT64_C(1000000000) * HUB_PRESENCE_FLUSH_S);
+    hub_timer_mono(hub, &hub->flush_timer, hub_mono_ns(hub) + NS_PER_S * HUB_PRESENCE_FLUSH_S);
     *out = hub;
     return ERR_OK;
 }
@@ -134,6 +140,9 @@ void hub_destroy(struct hub *hub)
 {
     if (!hub)
         return;
+    atomic_store(&hub->stopping, true);
+    attach_close_all(hub, CLOSE_STOPPING);
+    methods_stop(hub);
     hub_drain(hub);
     mailbox_done(&hub->inbox);
     heap_done(&hub->mono_timers);
@@ -202,11 +211,13 @@ int64_t hub_mono_ns(struct hub *hub)
 
 void hub_timer_mono(struct hub *hub, struct hub_timer *timer, int64_t at_mono_ns)
 {
+    hub_timer_stop(hub, timer); /* it may wait on the other clock */
     heap_add(&hub->mono_timers, &timer->node, at_mono_ns);
 }
 
 void hub_timer_hub(struct hub *hub, struct hub_timer *timer, int64_t at_hub_ticks)
 {
+    hub_timer_stop(hub, timer);
     heap_add(&hub->hub_timers, &timer->node, at_hub_ticks);
 }
 
@@ -233,28 +244,29 @@ static void fire_due(struct hub *hub, struct heap *heap, int64_t now)
     }
 }
 
+/* From `now` to the first of a heap, in ns of which `unit` are one of its own. */
+static int64_t until_first(const struct heap *heap, int64_t now, int64_t unit)
+{
+    const struct heap_node *node = heap_first(heap);
+    if (!node)
+        return INT64_MAX;
+    if (node->at <= now)
+        return 0;
+    int64_t left = node->at - now;
+    return left > INT64_MAX / unit ? INT64_MAX : left * unit;
+}
+
 static int64_t until_due(struct hub *hub)
 {
-    int64_t wait = INT64_MAX;
-    struct heap_node *node = heap_first(&hub->mono_timers);
-    if (node)
-        wait = node->at - hub_mono_ns(hub);
-    node = heap_first(&hub->hub_timers);
-    if (node) {
-        int64_t ticks = node->at - hub_now_ticks(hub);
-        int64_t ns = ticks > INT64_MAX / 100 ? INT64_MAX : ticks * 100;
-        wait = ns < wait ? ns : wait;
-    }
-    return wait < 0 ? 0 : wait;
+    int64_t mono = until_first(&hub->mono_timers, hub_mono_ns(hub), 1);
+    int64_t ticks = until_first(&hub->hub_timers, hub_now_ticks(hub), NS_PER_TICK);
+    return mono < ticks ? mono : ticks;
 }
 
 /* ---- one turn ---- */
 
-static void take_in(struct hub *hub)
+void hub_take_in(struct hub *hub, struct mail *mails)
 {
-    struct mail *mails = mailbox_take(&hub->inbox);
-    if (!mails)
-        return;
     *hub->backlog_last = mails;
     while (*hub->backlog_last)
         hub->backlog_last = &(*hub->backlog_last)->next;
@@ -283,7 +295,7 @@ int64_t hub_run(struct hub *hub)
 {
     fire_due(hub, &hub->mono_timers, hub_mono_ns(hub));
     fire_due(hub, &hub->hub_timers, hub_now_ticks(hub));
-    take_in(hub);
+    hub_take_in(hub, mailbox_take(&hub->inbox));
     if (hub->engine && store_pressure(hub->store) == STORE_EASY)
         hub->engine->ops->collect(hub->engine, hub, HUB_BATCH_MAX);
 
@@ -296,7 +308,7 @@ int64_t hub_run(struct hub *hub)
         return 0;
     if (hub->engine && hub->engine->ops->busy(hub->engine)) {
         /* Under pressure the engine rests; look again soon. */
-        return store_pressure(hub->store) == STORE_EASY ? 0 : INT64_C(10000000);
+        return store_pressure(hub->store) == STORE_EASY ? 0 : PRESSURE_PAUSE_NS;
     }
     return until_due(hub);
 }

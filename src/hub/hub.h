@@ -26,6 +26,7 @@ struct hub_engine_ops {
     /* A device can take method calls now (attached, subscribed, past the grace of a restored
      * session). */
     void (*device_ready)(struct hub_engine *engine, struct hub *hub, uint32_t number);
+    /* It left, or subscribes to methods no more. */
     void (*device_gone)(struct hub_engine *engine, struct hub *hub, uint32_t number);
     void (*device_deleted)(struct hub_engine *engine, struct hub *hub, uint32_t number);
     /* Has it work for another turn right now, without waiting for an event? */
@@ -72,6 +73,7 @@ struct hub {
     struct mail *backlog, **backlog_last; /* came in, waits for a turn */
     struct mail *extra, **extra_last;     /* tasks of our own for the turn being assembled */
     struct hub_timer flush_timer;         /* of presence */
+    bool flushing;                        /* presence is on its way to disk */
     struct hub_turn turn;                 /* its arena is kept from turn to turn */
     struct hub_stats stats;
     struct hub_thread *thread;
@@ -96,6 +98,8 @@ void hub_post(struct hub *hub, struct hub_task *task);
 /* Fire what is due, take what came in, run one turn. Gives the time until it should be called again
  * at the latest, in ns (0: at once, INT64_MAX: when something comes in). */
 int64_t hub_run(struct hub *hub);
+/* For whoever waits at the inbox between two runs: what was taken from it, in order. */
+void hub_take_in(struct hub *hub, struct mail *mails);
 /* Finish a held task: sets the outcome and replies. */
 void hub_reply(struct hub_task *task, enum err result);
 /* A task of the engine or of the hub itself for the turn being assembled (or the next one). */
@@ -108,5 +112,6 @@ int64_t hub_mono_ns(struct hub *hub);
 
 /* ---- the thread ---- */
 enum err hub_start(struct hub *hub, struct why *why);
-/* Let the thread finish what came in, flush presence, end. */
+/* Close all attachments, tell operators whose calls wait, finish what came in, flush presence, end.
+ * No engine takes part any more; a job goes on at the next start. */
 void hub_stop(struct hub *hub);

@@ -152,7 +152,7 @@ static void call_late(struct hub_timer *timer, struct hub *hub)
     call_end(hub, call, same ? CALL_TIMED_OUT : CALL_CONNECTION_LOST, 0, STR_NONE);
 }
 
-void call_send(struct hub *hub, struct hub_call *call, const struct method_request *request)
+bool call_send(struct hub *hub, struct hub_call *call, const struct method_request *request)
 {
     struct attachment *at = attached(hub, call->number);
     assert(at != NULL);
@@ -162,9 +162,13 @@ void call_send(struct hub *hub, struct hub_call *call, const struct method_reque
     map_put(&hub->calls, call->id, call);
     hub_timer_mono(hub, &call->deadline, hub_mono_ns(hub) + request->response_s * NS_PER_S);
     at->calls_in_flight++;
-    atomic_fetch_add(&hub->stats.calls_sent, 1);
-    if (!at->ops->call(at, call->id, request->name, request->payload))
-        attach_close(hub, call->number, CLOSE_TOO_SLOW);
+    if (at->ops->call(at, call->id, request->name, request->payload)) {
+        atomic_fetch_add(&hub->stats.calls_sent, 1);
+        return true;
+    }
+    call_off(hub, call);
+    attach_close(hub, call->number, CLOSE_TOO_SLOW);
+    return false;
 }
 
 void call_abandon(struct hub *hub, struct hub_call *call)
@@ -234,8 +238,9 @@ static void invoke_send(struct hub *hub, struct method_invoke *invoke)
     invoke->call.id = call_number(hub);
     if (invoke->call.id == 0)
         refuse(invoke, ERR_BUSY, FAULT_SERVER_BUSY, "Call numbers are being reserved, try again.");
-    else
-        call_send(hub, &invoke->call, &invoke->request);
+    else if (!call_send(hub, &invoke->call, &invoke->request))
+        refuse(invoke, ERR_NOT_FOUND, FAULT_CONNECTION_CLOSED_REMOTELY,
+               "The device does not take its messages; its connection was closed.");
 }
 
 static void stop_waiting(struct hub *hub, struct method_invoke *invoke)
@@ -263,12 +268,23 @@ static void connect_late(struct hub_timer *timer, struct hub *hub)
            "Timed out waiting for device to connect.");
 }
 
+static void refuse_full(struct method_invoke *invoke)
+{
+    refuse(invoke, ERR_DENIED, FAULT_MAX_INFLIGHT_METHODS,
+           "Too many direct methods are in flight for this device.");
+}
+
 static void wait_for_device(struct hub *hub, struct method_invoke *invoke, int64_t wait_ns)
 {
     struct method_invoke *first = map_get(&hub->methods_waiting, invoke->call.number);
     struct method_invoke **last = &first;
-    while (*last)
+    size_t count = 0;
+    for (; *last; count++)
         last = &(*last)->next_waiting;
+    if (count >= METHOD_WAITING_MAX) {
+        refuse_full(invoke);
+        return;
+    }
     *last = invoke;
     invoke->next_waiting = NULL;
     map_put(&hub->methods_waiting, invoke->call.number, first);
@@ -283,8 +299,7 @@ static enum task_next invoke_act(struct hub_task *task, struct hub *hub)
     if (attached_ready(hub, invoke->call.number)) {
         invoke_send(hub, invoke);
     } else if (at && at->methods_ready) {
-        refuse(invoke, ERR_DENIED, FAULT_MAX_INFLIGHT_METHODS,
-               "Too many direct methods are in flight for this device.");
+        refuse_full(invoke);
     } else {
         int64_t wait_ns = invoke->request.connect_s * NS_PER_S;
         /* A restored session is online; it gets its moment to subscribe again. */

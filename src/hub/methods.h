@@ -14,6 +14,7 @@ enum {
     METHOD_RESPONSE_S_MIN = 5,
     METHOD_RESPONSE_S_MAX = 300,
     METHOD_CONNECT_S_MAX = 300,
+    METHOD_WAITING_MAX = 64, /* operators' calls that wait for one device */
 };
 
 /* A direct method request: the body of POST .../methods and of a job's cloudToDeviceMethod. */
@@ -49,8 +50,9 @@ struct hub_call {
 };
 /* A fresh call number; 0 when the reserve is used up (a task that reserves more is under way). */
 uint64_t call_number(struct hub *hub);
-/* Send it now: the device must be attached_ready. The deadline starts here. */
-void call_send(struct hub *hub, struct hub_call *call, const struct method_request *request);
+/* Send it now: the device must be attached_ready. The deadline starts here. False: the link was full
+ * and has been closed; the device never got it, and `done` will not be called. */
+bool call_send(struct hub *hub, struct hub_call *call, const struct method_request *request);
 /* Forget it without calling done. */
 void call_abandon(struct hub *hub, struct hub_call *call);
 

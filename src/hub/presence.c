@@ -23,6 +23,7 @@ struct page {
 
 struct presence_table {
     struct page *_Atomic *pages; /* PAGES_MAX pointers; untouched ones cost no memory */
+    uint32_t page_end;           /* no page from here on; hub thread */
     struct page *dirty;
     atomic_uint_fast32_t connected;
 };
@@ -38,9 +39,7 @@ void presence_destroy(struct presence_table *table)
 {
     if (!table)
         return;
-    /* Pages are made in the order of numbers, but a restart may leave holes: look at all that
-     * exist. */
-    for (uint32_t i = 0; i < PAGES_MAX; i++)
+    for (uint32_t i = 0; i < table->page_end; i++)
         free(atomic_load_explicit(&table->pages[i], memory_order_relaxed));
     free(table->pages);
     free(table);
@@ -53,6 +52,8 @@ static struct page *page_of(struct presence_table *table, uint32_t index)
         return page;
     page = xcalloc(1, sizeof(*page));
     page->index = index;
+    if (index >= table->page_end)
+        table->page_end = index + 1;
     for (size_t i = 0; i < STORE_PRESENCE_PAGE; i++) {
         atomic_init(&page->entries[i].changed, TIME_UNSET * 2);
         atomic_init(&page->entries[i].activity, TIME_UNSET);

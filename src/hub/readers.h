@@ -23,7 +23,7 @@ struct read_work {
     struct mail mail;
     void (*run)(struct read_work *work, struct read_context *context);
     void (*reply)(struct read_work *work); /* on the reader's thread, right after run */
-    void *owner; /* for run and reply: whose it is */
+    void *owner;                           /* for run and reply: whose it is */
     bool admitted;                         /* came through the gate */
     enum err result;
     struct why why;

@@ -79,6 +79,7 @@ int64_t turn_next_version(const struct entity *entity);
 struct job *turn_job(struct hub_turn *turn, struct str id);
 struct job *turn_job_number(struct hub_turn *turn, uint32_t number);
 struct job *turn_job_create(struct hub_turn *turn, const struct job *job); /* numbers it */
+uint32_t turn_jobs_created(const struct hub_turn *turn); /* so far, by this turn */
 void turn_job_changed(struct hub_turn *turn, struct job *job);
 void turn_put_slice(struct hub_turn *turn, struct job_slice slice);
 void turn_put_cursor(struct hub_turn *turn, struct job_cursor cursor);

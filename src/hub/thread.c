@@ -15,20 +15,15 @@ static void *hub_main(void *arg)
         int64_t wait_ns = hub_run(hub);
         if (wait_ns == 0)
             continue;
-        struct mail *mails = mailbox_wait(&hub->inbox, wait_ns == INT64_MAX ? -1 : wait_ns);
-        *hub->backlog_last = mails;
-        while (*hub->backlog_last)
-            hub->backlog_last = &(*hub->backlog_last)->next;
+        hub_take_in(hub, mailbox_wait(&hub->inbox, wait_ns == INT64_MAX ? -1 : wait_ns));
     }
-    /* What came in before the end is answered; presence goes to disk. */
+    hub->engine = NULL;
     attach_close_all(hub, CLOSE_STOPPING);
     methods_stop(hub);
-    hub->engine = NULL;
     hub_timer_mono(hub, &hub->flush_timer, hub_mono_ns(hub));
     do
         hub_run(hub);
-    while (hub->backlog || hub->extra);
-    attach_close_all(hub, CLOSE_STOPPING); /* who came in with the last of them */
+    while (hub->backlog || hub->extra || hub->flushing);
     return NULL;
 }
 

@@ -97,7 +97,8 @@ static struct turn_job *find_turn_job(struct hub_turn *turn, struct str id, uint
     for (size_t i = 0; i < turn->set->jobs.count; i++) {
         struct turn_job *job = *LIST_AT(turn->set, jobs, struct turn_job *, i);
         struct str known = job->exists ? job->job.id : job->id;
-        if (id.ptr ? str_eq(known, id) : number == (job->exists ? job->job.number : job->number))
+        if (id.ptr ? known.ptr && str_eq(known, id)
+                   : number == (job->exists ? job->job.number : job->number))
             return job;
     }
     return NULL;
@@ -276,6 +277,11 @@ struct job *turn_job_create(struct hub_turn *turn, const struct job *job)
     made->exists = true;
     turn_job_changed(turn, &made->job);
     return &made->job;
+}
+
+uint32_t turn_jobs_created(const struct hub_turn *turn)
+{
+    return turn->set->counters.next_job - turn->hub->counters.next_job;
 }
 
 void turn_job_changed(struct hub_turn *turn, struct job *job)

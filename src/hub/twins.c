@@ -6,14 +6,13 @@
 /* ---- an operator's change ---- */
 
 enum err twin_apply(struct hub_turn *turn, struct entity *entity, const struct twin_update *update,
-                    struct str *notification, struct why *why)
+                    struct why *why)
 {
     struct twin_section tags = entity->tags, desired = entity->desired;
     struct twin_write write = {.replace = update->replace,
                                .now_ticks = turn->now_ticks,
                                .stamp = turn_next_version(entity)};
     enum err err = ERR_OK;
-    *notification = STR_NONE;
     if (update->has_tags) {
         write.patch = update->tags;
         err = twin_section_write(TWIN_TAGS, &entity->tags, &write, &turn->mem, &tags, why);
@@ -31,14 +30,22 @@ enum err twin_apply(struct hub_turn *turn, struct entity *entity, const struct t
         turn_changed(turn, entity,
                      (update->has_tags ? (unsigned)PART_TAGS : 0) |
                          (update->has_desired ? (unsigned)PART_DESIRED : 0));
-    /* Only who listens costs a rendering. The live state is read, not decided upon. */
-    if (update->has_desired && attached(turn->hub, entity->id.number)) {
-        struct buf text = {0};
-        twin_put_notification(&text, &write, &desired);
-        *notification = str_copy(&turn->mem, buf_str(&text));
-        buf_done(&text);
-    }
     return ERR_OK;
+}
+
+/* Rendered here and not where it was decided: who attached in this very turn hears of it as well,
+ * and only who listens costs a rendering. */
+void twin_notify(struct hub *hub, uint32_t number, const struct twin_update *update,
+                 const struct twin_section *desired)
+{
+    const struct attachment *at = attached(hub, number);
+    if (!update->has_desired || !at || !(at->subscriptions & SUB_DESIRED))
+        return;
+    struct buf text = {0};
+    twin_put_notification(
+        &text, &(struct twin_write){.patch = update->desired, .replace = update->replace}, desired);
+    attach_notify(hub, number, desired->version, buf_str(&text));
+    buf_done(&text);
 }
 
 static void change_load(struct hub_task *task, struct hub_turn *turn)
@@ -58,22 +65,18 @@ static enum err change_decide(struct hub_task *task, struct hub_turn *turn, stru
     if (!etag_matches(change->if_match, etag))
         return err_fault(ERR_CONFLICT, FAULT_PRECONDITION_FAILED, why,
                          "ETag mismatch for device ID '%.*s'", STR_ARG(change->device_id));
-    struct str notification;
-    enum err err = twin_apply(turn, entity, &change->update, &notification, why);
+    enum err err = twin_apply(turn, entity, &change->update, why);
     if (err != ERR_OK)
         return err;
     change->number = entity->id.number;
     change->result = entity_copy(&task->mem, entity);
-    change->notification = notification.ptr ? str_copy(&task->mem, notification) : STR_NONE;
-    change->notification_version = entity->desired.version;
     return ERR_OK;
 }
 
 static enum task_next change_act(struct hub_task *task, struct hub *hub)
 {
     struct twin_change *change = (struct twin_change *)task;
-    if (change->notification.ptr)
-        attach_notify(hub, change->number, change->notification_version, change->notification);
+    twin_notify(hub, change->number, &change->update, &change->result->desired);
     return TASK_REPLY;
 }
 

@@ -12,16 +12,17 @@ struct twin_change {
     const struct entity *result; /* in task.mem, all sections */
     /* between decide and act */
     uint32_t number;
-    struct str notification; /* STR_NONE when desired is untouched */
-    int64_t notification_version;
 };
 void twin_change_init(struct twin_change *task);
 
 /* Apply an update to an entity of the working set: shared by twin_change and the job engine.
- * On success the entity is changed and marked, and `*notification` (in turn->mem) holds the payload
- * for the device (STR_NONE when desired is untouched). On error nothing has changed. */
+ * On success the entity is changed and marked. On error nothing has changed. */
 enum err twin_apply(struct hub_turn *turn, struct entity *entity, const struct twin_update *update,
-                    struct str *notification, struct why *why);
+                    struct why *why);
+/* Act: tell the device, if it subscribes to its desired properties and `update` touched them. Of
+ * `desired` (as the commit left it) a merge needs only the version. */
+void twin_notify(struct hub *hub, uint32_t number, const struct twin_update *update,
+                 const struct twin_section *desired);
 
 /* The device reads its twin: answered by the hub thread, so that the answer keeps its place among
  * the notifications. Result is the document of spec/device-mqtt.md 13.1. */

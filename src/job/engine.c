@@ -10,6 +10,7 @@
 enum {
     SHARE_MIN = 16, /* devices of a run per turn, however many run */
     PURGE_EVERY_S = 3600,
+    PACES_PER_SECOND = 20, /* with a pace, devices go in so many portions */
 };
 
 /* ---- runs ---- */
@@ -56,7 +57,6 @@ struct run *run_add(struct job_engine *engine, const struct job *job)
     run->engine = engine;
     run->number = job->number;
     run->id = str_copy(&run->mem, job->id);
-    run->condition = str_copy(&run->mem, job->condition);
     run->type = job->type;
     run->start_ticks = job->start_ticks;
     run->window_end_ticks = job_window_end(job);
@@ -129,6 +129,7 @@ void run_destroy(struct run *run)
     if (run->ready)
         roaring_bitmap_free(run->ready);
     strmap_done(&run->outcomes);
+    run_body_done(&run->body);
     arena_done(&run->mem);
     free(run);
     atomic_fetch_sub(&engine->stats.unfinished, 1);
@@ -259,53 +260,86 @@ static void work_off_todo(struct job_engine *engine)
     }
 }
 
-static bool run_busy(const struct run *run)
+static bool run_busy(const struct run *run, bool has_room)
 {
     if (run->in_turn)
         return false;
-    return run->type == JOB_TYPE_UPDATE_TWIN ? twin_run_busy(run) : method_run_busy(run);
+    return run->type == JOB_TYPE_UPDATE_TWIN ? twin_run_busy(run, has_room)
+                                             : method_run_busy(run, has_room);
 }
 
-/* The hub's own pace: how many device operations fit now. */
-static size_t tokens_left(struct job_engine *engine, size_t room)
+static size_t count_busy(const struct job_engine *engine, bool has_room)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < engine->running_count; i++)
+        count += run_busy(engine->running[i], has_room);
+    return count;
+}
+
+/* ---- the pace of the hub: a bucket that a second fills ---- */
+
+static void fill_tokens(struct job_engine *engine)
 {
     uint32_t rate = engine->config.devices_per_second;
-    if (rate == 0)
-        return room;
     int64_t now = hub_mono_ns(engine->hub);
     engine->tokens += (double)(now - engine->tokens_at_ns) / (double)NS_PER_S * rate;
     engine->tokens_at_ns = now;
     if (engine->tokens > rate)
         engine->tokens = rate;
-    size_t left = engine->tokens < 0 ? 0 : (size_t)engine->tokens;
-    return left < room ? left : room;
+}
+
+/* How many device operations fit now. */
+static size_t room_left(const struct job_engine *engine)
+{
+    if (engine->config.devices_per_second == 0 || engine->tokens >= JOB_CHUNK_MAX)
+        return JOB_CHUNK_MAX;
+    return (size_t)engine->tokens;
+}
+
+static void take_tokens(struct job_engine *engine, size_t taken)
+{
+    uint32_t rate = engine->config.devices_per_second;
+    if (rate == 0)
+        return;
+    engine->tokens -= (double)taken;
+    if (engine->tokens >= 1)
+        return;
+    double portion = rate >= PACES_PER_SECOND ? (double)rate / PACES_PER_SECOND : 1;
+    hub_timer_mono(engine->hub, &engine->pace_timer,
+                   engine->tokens_at_ns +
+                       (int64_t)((portion - engine->tokens) / rate * (double)NS_PER_S) + 1);
+}
+
+static void pace(struct hub_timer *timer, struct hub *hub)
+{
+    /* Its purpose is to wake the hub: the next turn finds room. */
 }
 
 /* Every run that has work gets a share; who comes first changes from turn to turn, except among
  * method jobs, whose calls to one device go out in the order of their starts (method_run.c). */
 static void share_out(struct job_engine *engine)
 {
-    size_t busy = 0;
-    for (size_t i = 0; i < engine->running_count; i++)
-        busy += run_busy(engine->running[i]);
+    size_t busy = count_busy(engine, true);
     if (busy == 0)
         return;
-    size_t room = tokens_left(engine, JOB_CHUNK_MAX);
+    fill_tokens(engine);
+    size_t room = room_left(engine);
     size_t share = JOB_CHUNK_MAX / busy < SHARE_MIN ? SHARE_MIN : JOB_CHUNK_MAX / busy;
     size_t count = engine->running_count;
     size_t first = engine->turn_first % count;
     size_t taken = 0;
-    for (size_t i = 0; i < count && taken < room; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct run *run = engine->running[(first + i) % count];
-        if (!run_busy(run))
-            continue;
         size_t left = room - taken < share ? room - taken : share;
-        taken += run->type == JOB_TYPE_UPDATE_TWIN ? twin_run_step(run, left)
-                                                   : method_run_step(run, left);
-        engine->turn_first = (first + i + 1) % count;
+        if (!run_busy(run, left > 0))
+            continue;
+        size_t took = run->type == JOB_TYPE_UPDATE_TWIN ? twin_run_step(run, left)
+                                                        : method_run_step(run, left);
+        if (took > 0)
+            engine->turn_first = (first + i + 1) % count;
+        taken += took;
     }
-    if (engine->config.devices_per_second)
-        engine->tokens -= (double)taken;
+    take_tokens(engine, taken);
 }
 
 static void purge_some(struct job_engine *engine)
@@ -342,10 +376,7 @@ static bool busy(const struct hub_engine *base)
         return false;
     if (engine->todo || engine->purge_count > 0)
         return true;
-    for (size_t i = 0; i < engine->running_count; i++)
-        if (run_busy(engine->running[i]))
-            return true;
-    return false;
+    return count_busy(engine, room_left(engine) > 0) > 0;
 }
 
 static void retry(struct hub_timer *timer, struct hub *hub)
@@ -359,22 +390,46 @@ static void retry(struct hub_timer *timer, struct hub *hub)
 struct purge_scan {
     struct job_engine *engine;
     int64_t before_ticks;
-    size_t cap;
+    bool old; /* of the one job that was looked at */
 };
+
+static bool look_at_age(void *arg, const struct job *job)
+{
+    struct purge_scan *scan = arg;
+    scan->old = job->created_ticks < scan->before_ticks;
+    return false;
+}
+
+/* Numbers follow creation, so halving finds the first one that is too young, and history is not
+ * read through each hour. */
+static enum err first_young(struct purge_scan *scan, uint32_t *out, struct why *why)
+{
+    struct hub *hub = scan->engine->hub;
+    uint32_t low = 1, high = hub->counters.next_job; /* below low all is old, from high on none */
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        scan->old = true; /* nothing is left below */
+        enum err err =
+            store_scan_jobs(store_main(hub->store), &(struct store_jobs){.before = middle + 1},
+                            look_at_age, scan, why);
+        if (err != ERR_OK)
+            return err;
+        if (scan->old)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *out = low;
+    return ERR_OK;
+}
 
 static bool purge_visit(void *arg, const struct job *job)
 {
     struct purge_scan *scan = arg;
     struct job_engine *engine = scan->engine;
-    if (!job_is_final(job->state) || job->created_ticks >= scan->before_ticks ||
-        run_find(engine, job->number))
-        return true;
-    if (engine->purge_count == scan->cap) {
-        scan->cap = scan->cap ? scan->cap * 2 : 64;
-        engine->purge = xrealloc(engine->purge, scan->cap * sizeof(*engine->purge));
-    }
-    engine->purge[engine->purge_count++] = job->number;
-    return true;
+    if (job->created_ticks < scan->before_ticks && !run_find(engine, job->number))
+        engine->purge[engine->purge_count++] = job->number;
+    return engine->purge_count < PURGE_AT_ONCE;
 }
 
 static void purge_look(struct hub_timer *timer, struct hub *hub)
@@ -382,11 +437,17 @@ static void purge_look(struct hub_timer *timer, struct hub *hub)
     struct job_engine *engine =
         (struct job_engine *)((char *)timer - offsetof(struct job_engine, purge_timer));
     struct purge_scan scan = {.engine = engine};
-    struct why why;
     scan.before_ticks = hub_now_ticks(hub) - engine->config.history_days * 86400 * TICKS_PER_SECOND;
-    scan.cap = engine->purge_count;
-    if (engine->purge_count == 0 && store_scan_jobs(store_main(hub->store), &(struct store_jobs){0},
-                                                    purge_visit, &scan, &why) != ERR_OK)
+    struct store_jobs finals = {.states =
+                                    1u << JOB_COMPLETED | 1u << JOB_FAILED | 1u << JOB_CANCELLED};
+    struct why why;
+    enum err err = ERR_OK;
+    if (engine->purge_count == 0) {
+        err = first_young(&scan, &finals.before, &why);
+        if (err == ERR_OK && finals.before > 1)
+            err = store_scan_jobs(store_main(hub->store), &finals, purge_visit, &scan, &why);
+    }
+    if (err != ERR_OK)
         log_warn("job history cannot be read", LOG_TEXT_Z("reason", why.text));
     hub_timer_hub(hub, timer, hub_now_ticks(hub) + PURGE_EVERY_S * TICKS_PER_SECOND);
 }
@@ -400,16 +461,21 @@ static void purge_look(struct hub_timer *timer, struct hub *hub)
 
 static void device_ready(struct hub_engine *base, struct hub *hub, uint32_t number)
 {
+    roaring_bitmap_add(((struct job_engine *)base)->able, number);
     EACH_METHOD_RUN((struct job_engine *)base, method_run_device_ready);
 }
 
 static void device_gone(struct hub_engine *base, struct hub *hub, uint32_t number)
 {
+    roaring_bitmap_remove(((struct job_engine *)base)->able, number);
     EACH_METHOD_RUN((struct job_engine *)base, method_run_device_gone);
 }
 
 static void device_deleted(struct hub_engine *base, struct hub *hub, uint32_t number)
 {
+    struct job_engine *engine = (struct job_engine *)base;
+    if (engine->resolving_count > 0)
+        roaring_bitmap_add(engine->deleted, number);
     EACH_METHOD_RUN((struct job_engine *)base, method_run_device_deleted);
 }
 
@@ -435,10 +501,12 @@ static enum err create_decide(struct hub_task *task, struct hub_turn *turn, stru
     if (turn_job(turn, create->job.id))
         return err_fault(ERR_CONFLICT, FAULT_JOB_ALREADY_EXISTS, why,
                          "A job with ID '%.*s' already exists.", STR_ARG(create->job.id));
-    if (engine->config.active_max && engine->active >= engine->config.active_max)
+    uint32_t created = turn_jobs_created(turn); /* they count as well, though none runs yet */
+    if (engine->config.active_max && engine->active + created >= engine->config.active_max)
         return err_fault(ERR_BUSY, FAULT_MAX_ACTIVE_JOBS, why,
-                         "%u jobs are queued or running, which is the limit", engine->active);
-    if (atomic_load(&engine->stats.unfinished) >= JOBS_UNFINISHED_MAX)
+                         "%u jobs may be queued or running at a time, and are",
+                         engine->config.active_max);
+    if (atomic_load(&engine->stats.unfinished) + created >= JOBS_UNFINISHED_MAX)
         return err_fault(ERR_BUSY, FAULT_MAX_ACTIVE_JOBS, why,
                          "%d jobs wait or run, which is the limit", JOBS_UNFINISHED_MAX);
     create->job = *turn_job_create(turn, &create->job);
@@ -448,11 +516,7 @@ static enum err create_decide(struct hub_task *task, struct hub_turn *turn, stru
 static enum task_next create_act(struct hub_task *task, struct hub *hub)
 {
     struct job_create *create = (struct job_create *)task;
-    struct why why;
     struct run *run = run_add(create->engine, &create->job);
-    if (run_read_body(run, create->job.body, &why) != ERR_OK)
-        log_error("stored job cannot be read", LOG_STR("job", run->id),
-                  LOG_TEXT_Z("reason", why.text));
     log_info("job created", LOG_STR("job", run->id), LOG_TEXT_Z("type", job_type_word(run->type)));
     run_todo(run);
     return TASK_REPLY;
@@ -521,7 +585,10 @@ enum err job_engine_create(const struct job_engine_config *config, struct job_en
     engine->hub = config->hub;
     engine->todo_last = &engine->todo;
     engine->retry_timer.fire = retry;
+    engine->pace_timer.fire = pace;
     engine->purge_timer.fire = purge_look;
+    engine->able = roaring_bitmap_create();
+    engine->deleted = roaring_bitmap_create();
     engine->tokens_at_ns = hub_mono_ns(config->hub);
     enum err err = runs_recover(engine, why);
     if (err != ERR_OK) {
@@ -539,7 +606,10 @@ void job_engine_destroy(struct job_engine *engine)
     if (!engine)
         return;
     hub_set_engine(engine->hub, NULL);
+    method_runs_abandon(engine->hub);
+    hub_drain(engine->hub); /* its own steps and target sets that are still under way */
     hub_timer_stop(engine->hub, &engine->retry_timer);
+    hub_timer_stop(engine->hub, &engine->pace_timer);
     hub_timer_stop(engine->hub, &engine->purge_timer);
     size_t at = 0;
     uint64_t number;
@@ -547,8 +617,9 @@ void job_engine_destroy(struct job_engine *engine)
     while (map_next(&engine->runs, &at, &number, &run))
         run_destroy(run);
     map_done(&engine->runs);
+    roaring_bitmap_free(engine->able);
+    roaring_bitmap_free(engine->deleted);
     free(engine->running);
-    free(engine->purge);
     free(engine);
 }
 

@@ -34,7 +34,8 @@ struct job_engine_config {
 /* Read unfinished jobs back and become the hub's engine (hub_set_engine). Before hub_start. */
 enum err job_engine_create(const struct job_engine_config *config, struct job_engine **out,
                            struct why *why);
-void job_engine_destroy(struct job_engine *engine); /* after hub_stop; accepts NULL */
+/* After hub_stop and readers_destroy, before hub_destroy; accepts NULL. */
+void job_engine_destroy(struct job_engine *engine);
 
 struct job_engine_stats { /* any thread */
     atomic_uint_fast64_t unfinished, running, devices_done, chunks;
@@ -51,7 +52,7 @@ struct job_create {
 void job_create_init(struct job_create *task);
 
 /* POST .../cancel: works in every unfinished state; open devices become canceled, calls in flight
- * are let go. ERR_NOT_FOUND FAULT_JOB_NOT_FOUND; ERR_CONFLICT FAULT_NOT_ALLOWED_IN_STATE for a
+ * finish and count. ERR_NOT_FOUND FAULT_JOB_NOT_FOUND; ERR_CONFLICT FAULT_NOT_ALLOWED_IN_STATE for a
  * final job. */
 struct job_cancel {
     struct hub_task task;

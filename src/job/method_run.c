@@ -12,6 +12,7 @@ struct step {
     size_t call_count;  /* of calls: those that are to be sent */
     bool acted_on;
     struct job after;
+    uint32_t next_outcome;
     struct outcome_new {
         struct str key;
         uint32_t id;
@@ -31,9 +32,9 @@ static bool may_call(const struct run *run)
            !roaring_bitmap_is_empty(run->ready);
 }
 
-bool method_run_busy(const struct run *run)
+bool method_run_busy(const struct run *run, bool has_room)
 {
-    return run->ended_count > 0 || may_call(run) || (run->expired && !run->closed);
+    return run->ended_count > 0 || (has_room && may_call(run)) || (run->expired && !run->closed);
 }
 
 /* ---- who can be called ---- */
@@ -51,12 +52,13 @@ void method_run_device_gone(struct run *run, uint32_t number)
 
 void method_run_begin(struct run *run)
 {
-    size_t at = 0;
-    uint64_t number;
-    void *attachment;
-    while (map_next(&run->engine->hub->attachments, &at, &number, &attachment))
-        if (attached_ready(run->engine->hub, (uint32_t)number))
-            method_run_device_ready(run, (uint32_t)number);
+    roaring_bitmap_t *gone = roaring_bitmap_and(run->waiting, run->engine->deleted);
+    roaring_uint32_iterator_t it;
+    for (roaring_init_iterator(gone, &it); it.has_value; roaring_advance_uint32_iterator(&it))
+        method_run_device_deleted(run, it.current_value);
+    roaring_bitmap_free(gone);
+    roaring_bitmap_free(run->ready);
+    run->ready = roaring_bitmap_and(run->waiting, run->engine->able);
 }
 
 /* An earlier job that could call the same device right now goes first. */
@@ -128,7 +130,6 @@ static struct job_call *new_call(struct run *run, uint32_t number, uint64_t id)
 void method_run_lost(struct run *run, uint32_t number, uint64_t id)
 {
     struct job_call *call = new_call(run, number, id);
-    call->sent = true;
     call->fault = FAULT_GATEWAY_TIMEOUT;
     call->error_text =
         STR("The hub restarted while the call was in flight: it is not known whether the "
@@ -185,6 +186,8 @@ static void record_ended(struct step *step, struct run *run, struct hub_turn *tu
     struct job_call *call = run->ended;
     step->fresh = arena_array(&step->task.task.mem, struct outcome_new, step->ended_count + 1);
     for (size_t i = 0; i < step->ended_count; i++, call = call->next) {
+        if (!call->call.id && (run->closed || job->state != JOB_RUNNING))
+            continue; /* never called, and meanwhile counted by rule with all that waited */
         struct job_entry entry = {.job = run->number,
                                   .number = call->call.number,
                                   .call = call->call.id,
@@ -211,7 +214,7 @@ static void record_ended(struct step *step, struct run *run, struct hub_turn *tu
         }
         turn_put_entry(turn, entry);
     }
-    step->after.number = next_id; /* carried to act */
+    step->next_outcome = next_id;
 }
 
 static uint32_t pending(const struct job_counts *counts)
@@ -230,7 +233,6 @@ static enum err step_decide(struct hub_task *task, struct hub_turn *turn, struct
     if (job->state != JOB_RUNNING)
         step->call_count = 0; /* cancelled in this very turn: results still count */
     record_ended(step, run, turn, job);
-    uint32_t next_outcome = step->after.number;
     for (size_t i = 0; i < step->call_count; i++)
         turn_put_entry(turn, (struct job_entry){.job = run->number,
                                                 .number = step->calls[i]->call.number,
@@ -247,7 +249,6 @@ static enum err step_decide(struct hub_task *task, struct hub_turn *turn, struct
     }
     turn_job_changed(turn, job);
     step->after = *job;
-    step->after.number = next_outcome;
     step->acted_on = true;
     return ERR_OK;
 }
@@ -281,10 +282,9 @@ static void send_calls(struct step *step, struct run *run, struct hub *hub)
         step->calls[i] = NULL;
         roaring_bitmap_remove(run->waiting, call->call.number);
         roaring_bitmap_remove(run->ready, call->call.number);
-        if (attached_ready(hub, call->call.number)) {
-            call->sent = true;
+        if (attached_ready(hub, call->call.number) &&
+            call_send(hub, &call->call, &run->body.request)) {
             run->in_flight++;
-            call_send(hub, &call->call, &run->request);
         } else {
             call->reopened = true; /* it left between the intent and the call */
             ended(call);
@@ -301,7 +301,7 @@ static enum task_next step_act(struct hub_task *task, struct hub *hub)
     for (size_t i = 0; i < step->fresh_count; i++)
         strmap_put(&run->outcomes, str_copy(&run->mem, step->fresh[i].key),
                    (void *)(uintptr_t)step->fresh[i].id); /* NOLINT: an index, not a pointer */
-    run->next_outcome = step->after.number;
+    run->next_outcome = step->next_outcome;
     if (step->expired)
         run->closed = true;
     forget_ended(step, run);
@@ -332,7 +332,7 @@ size_t method_run_step(struct run *run, size_t room)
                     (run->expired || hub_now_ticks(run->engine->hub) >= run->window_end_ticks);
     step->ended_count = run->ended_count < STEP_ENDED_MAX ? run->ended_count : STEP_ENDED_MAX;
     if (step->expired || !may_call(run))
-        return step->ended_count ? 1 : 0;
+        return 0;
 
     uint32_t flight_room = JOB_CALLS_IN_FLIGHT - run->in_flight;
     roaring_uint32_iterator_t it;
@@ -359,5 +359,21 @@ size_t method_run_step(struct run *run, size_t room)
     }
     for (size_t i = 0; i < gone_count; i++)
         roaring_bitmap_remove(run->ready, gone[i]);
-    return step->call_count + (step->ended_count ? 1 : 0);
+    return step->call_count;
+}
+
+/* ---- the end of the hub ---- */
+
+void method_runs_abandon(struct hub *hub)
+{
+    size_t at = 0;
+    uint64_t id;
+    void *found;
+    while (map_next(&hub->calls, &at, &id, &found)) {
+        struct hub_call *call = found;
+        if (call->done != call_done)
+            continue;
+        call_abandon(hub, call);
+        free(call); /* the first member of a job_call */
+    }
 }

@@ -172,9 +172,9 @@ static bool passes(const struct job_record *record, const struct records_filter 
     return false;
 }
 
-/* Numbers of the wanted devices; NULL when one of them is unknown now (it may be a deleted one,
- * whose name only a walk over the targets finds). */
-static roaring_bitmap_t *wanted_numbers(struct store_reader *reader,
+/* Numbers of the wanted devices; NULL when one of them is unknown now, or younger than the job: the
+ * target may be a deleted one of that name, which only a walk over the targets finds. */
+static roaring_bitmap_t *wanted_numbers(struct store_reader *reader, const struct job *job,
                                         const struct records_filter *filter, enum err *err,
                                         struct why *why)
 {
@@ -188,7 +188,7 @@ static roaring_bitmap_t *wanted_numbers(struct store_reader *reader,
     *err = store_find(reader, wants, filter->device_id_count, &mem, why);
     bool all = true;
     for (size_t i = 0; *err == ERR_OK && i < filter->device_id_count; i++) {
-        if (wants[i].found)
+        if (wants[i].found && wants[i].found->id.created_ticks < job->created_ticks)
             roaring_bitmap_add(numbers, wants[i].found->id.number);
         else
             all = false;
@@ -255,7 +255,7 @@ enum err records_of_job(struct store_reader *reader, const struct job *job, uint
     enum err err = store_job_slices(reader, job->number, &mem, &slices, &count, why);
     roaring_bitmap_t *wanted = NULL;
     if (err == ERR_OK)
-        wanted = wanted_numbers(reader, filter, &err, why);
+        wanted = wanted_numbers(reader, job, filter, &err, why);
     struct batch *batch = xcalloc(1, sizeof(*batch));
     batch->reader = reader;
     batch->job = job;

@@ -15,8 +15,6 @@ struct recovery {
     struct job_engine *engine;
     struct found_job *found;
     size_t count, cap;
-    enum err err;
-    struct why why;
 };
 
 static bool visit_job(void *arg, const struct job *job)
@@ -25,12 +23,15 @@ static bool visit_job(void *arg, const struct job *job)
     if (job->state == JOB_CANCELLED && job->counts.running == 0)
         return true;
     struct run *run = run_add(recovery->engine, job);
-    recovery->err = run_read_body(run, job->body, &recovery->why);
-    if (recovery->err != ERR_OK)
-        return false;
     if (job->state == JOB_QUEUED || job->state == JOB_SCHEDULED) {
         run_todo(run);
         return true;
+    }
+    struct why why;
+    if (run_body_read(job, &run->body, &why) != ERR_OK) {
+        log_error("stored job cannot be carried on", LOG_STR("job", run->id),
+                  LOG_TEXT_Z("reason", why.text));
+        run->expired = true; /* what it did stays; what is left fails as at the end of its window */
     }
     if (recovery->count == recovery->cap) {
         recovery->cap = recovery->cap ? recovery->cap * 2 : 16;
@@ -85,12 +86,11 @@ static enum err resume(struct found_job *found, struct why *why)
     struct job_slice *slices;
     size_t count;
     enum err err = store_job_slices(reader, run->number, &mem, &slices, &count, why);
-    if (err == ERR_OK) {
-        run_take_slices(run, slices, count);
-        while (run->slice_at < run->slice_count &&
-               run->slices[run->slice_at].cursor >= 1u << STORE_SLICE_BITS)
-            run->slice_at++;
-    }
+    if (err == ERR_OK)
+        err = run_take_slices(run, slices, count, why);
+    while (run->slice_at < run->slice_count &&
+           run->slices[run->slice_at].cursor >= 1u << STORE_SLICE_BITS)
+        run->slice_at++;
     if (err == ERR_OK && run->type == JOB_TYPE_DEVICE_METHOD) {
         err = store_job_entries(reader, run->number, 0, UINT32_MAX, visit_entry, run, why);
         if (err == ERR_OK)
@@ -117,10 +117,6 @@ enum err runs_recover(struct job_engine *engine, struct why *why)
                                          1u << JOB_RUNNING | 1u << JOB_CANCELLED};
     enum err err =
         store_scan_jobs(store_main(engine->hub->store), &which, visit_job, &recovery, why);
-    if (err == ERR_OK && recovery.err != ERR_OK) {
-        err = recovery.err;
-        *why = recovery.why;
-    }
     if (recovery.count > 0)
         qsort(recovery.found, recovery.count, sizeof(*recovery.found), in_order_of_start);
     for (size_t i = 0; err == ERR_OK && i < recovery.count; i++)

@@ -17,6 +17,17 @@ static struct str value_text(yyjson_val *value, struct arena *mem)
     return copy;
 }
 
+/* What is stored must be readable again, whatever stands in members that nobody looks at. */
+static enum err keep_body(yyjson_val *value, struct arena *mem, struct job *job, struct why *why)
+{
+    if (json_depth(value) > JOB_BODY_DEPTH_MAX)
+        return BAD("the body is nested deeper than %d levels", JOB_BODY_DEPTH_MAX);
+    job->body = value_text(value, mem);
+    if (job->body.len > JOB_BODY_MAX)
+        return BAD("the body has %zu bytes; %d are allowed", job->body.len, JOB_BODY_MAX);
+    return ERR_OK;
+}
+
 /* ---- id and times ---- */
 
 static enum err check_id(yyjson_val *root, struct str path_id, struct arena *mem, struct why *why)
@@ -189,9 +200,7 @@ static enum err read_twin_body(yyjson_val *root, struct arena *mem, struct job *
         err = check_section(TWIN_TAGS, update.tags, mem, why);
     if (err == ERR_OK && update.has_desired)
         err = check_section(TWIN_DESIRED, update.desired, mem, why);
-    if (err == ERR_OK)
-        job->body = value_text(twin, mem);
-    return err;
+    return err == ERR_OK ? keep_body(twin, mem, job, why) : err;
 }
 
 static enum err read_method_body(yyjson_val *method, struct arena *mem, struct job *job,
@@ -202,9 +211,7 @@ static enum err read_method_body(yyjson_val *method, struct arena *mem, struct j
                          "cloudToDeviceMethod is missing; a scheduleDeviceMethod job needs it");
     struct method_request request;
     enum err err = method_request_read(method, mem, &request, why);
-    if (err == ERR_OK)
-        job->body = value_text(method, mem);
-    return err;
+    return err == ERR_OK ? keep_body(method, mem, job, why) : err;
 }
 
 static enum err read_body(yyjson_val *root, struct arena *mem, struct job *job, struct why *why)

@@ -4,6 +4,8 @@
 #include "model/job.h"
 #include "query/query.h"
 
+enum { JOB_BODY_DEPTH_MAX = 64 }; /* of updateTwin or cloudToDeviceMethod */
+
 /* Read the body of PUT /jobs/v2/{id}. Gives a job in state QUEUED (number, owner, epoch are 0), all
  * its texts in `mem`. An absent startTime is `now_ticks`, equal to created to the last digit; an
  * absent or zero window is JOB_WINDOW_DEFAULT_S.

@@ -4,13 +4,16 @@
 #include "query/query.h"
 #include <assert.h>
 
+#define NS_PER_MS INT64_C(1000000)
+
 enum { FIND_AT_ONCE = 256 }; /* named devices per store call */
 
-/* A target set on its way: found by a reader on one snapshot, then stored by the hub thread. */
+/* A target set on its way: found by a reader on one snapshot, then stored by the hub thread. The
+ * reader also reads what is to be done, so that jobs that wait cost next to no memory. */
 struct resolve {
     struct run_task task; /* the begin task; posted when the reader is done */
     struct read_work work;
-    struct str condition;
+    struct run_body body;
     struct query *query;
     struct read_context *context; /* while the reader runs */
     roaring_bitmap_t *targets;
@@ -98,25 +101,42 @@ static void make_slices(struct resolve *resolve)
     resolve->device_count = (uint32_t)roaring_bitmap_get_cardinality(resolve->targets);
 }
 
+static enum err read_job(struct resolve *resolve, struct why *why)
+{
+    struct arena *mem = &resolve->work.mem;
+    struct job *job;
+    enum err err =
+        store_find_job(resolve->context->store, STR_NONE, resolve->task.run, mem, &job, why);
+    if (err == ERR_OK && !job)
+        err = err_fail(ERR_CORRUPT, why, "the stored job is gone");
+    if (err == ERR_OK)
+        err = run_body_read(job, &resolve->body, why);
+    if (err == ERR_OK)
+        err = query_compile(job->condition, QUERY_CONDITION, mem, &resolve->query, why);
+    return err;
+}
+
+static enum err find_targets(struct resolve *resolve, struct why *why)
+{
+    unsigned parts = parts_of(query_needs_match(resolve->query));
+    const struct str *ids;
+    size_t count;
+    return query_device_ids(resolve->query, &ids, &count)
+               ? find_named(resolve, ids, count, parts, why)
+               : store_scan(resolve->context->store, &(struct store_scan){.parts = parts}, consider,
+                            resolve, why);
+}
+
 static void resolve_run(struct read_work *work, struct read_context *context)
 {
     struct resolve *resolve = (struct resolve *)((char *)work - offsetof(struct resolve, work));
     resolve->context = context;
-    work->result =
-        query_compile(resolve->condition, QUERY_CONDITION, &work->mem, &resolve->query, &work->why);
-    if (work->result != ERR_OK)
-        return;
     resolve->targets = roaring_bitmap_create();
-    unsigned parts = parts_of(query_needs_match(resolve->query));
-    const struct str *ids;
-    size_t count;
     work->result = store_begin(context->store, &work->why);
     if (work->result == ERR_OK) {
-        if (query_device_ids(resolve->query, &ids, &count))
-            work->result = find_named(resolve, ids, count, parts, &work->why);
-        else
-            work->result = store_scan(context->store, &(struct store_scan){.parts = parts},
-                                      consider, resolve, &work->why);
+        work->result = read_job(resolve, &work->why);
+        if (work->result == ERR_OK)
+            work->result = find_targets(resolve, &work->why);
         store_end(context->store);
     }
     if (work->result == ERR_OK)
@@ -168,11 +188,11 @@ static enum err begin_decide(struct hub_task *task, struct hub_turn *turn, struc
     }
     assert(err == ERR_OK);
     turn_job_changed(turn, job);
-    resolve->task.task.hub = turn->hub;
     return ERR_OK;
 }
 
-void run_take_slices(struct run *run, const struct job_slice *slices, size_t count)
+enum err run_take_slices(struct run *run, const struct job_slice *slices, size_t count,
+                         struct why *why)
 {
     run->slices = xcalloc(count ? count : 1, sizeof(*run->slices));
     run->waiting = roaring_bitmap_create();
@@ -180,7 +200,9 @@ void run_take_slices(struct run *run, const struct job_slice *slices, size_t cou
     for (size_t i = 0; i < count; i++) {
         roaring_bitmap_t *targets =
             roaring_bitmap_portable_deserialize_safe(slices[i].targets.ptr, slices[i].targets.len);
-        assert(targets != NULL);
+        if (!targets)
+            return err_fail(ERR_CORRUPT, why, "the targets of job %.*s cannot be read",
+                            STR_ARG(run->id));
         if (run->type == JOB_TYPE_UPDATE_TWIN) {
             run->slices[run->slice_count++] = (struct run_slice){
                 .slice = slices[i].slice, .cursor = slices[i].cursor, .targets = targets};
@@ -189,6 +211,7 @@ void run_take_slices(struct run *run, const struct job_slice *slices, size_t cou
             roaring_bitmap_free(targets);
         }
     }
+    return ERR_OK;
 }
 
 static enum task_next begin_act(struct hub_task *task, struct hub *hub)
@@ -204,7 +227,11 @@ static enum task_next begin_act(struct hub_task *task, struct hub *hub)
         now.state = JOB_COMPLETED;
         now.counts.failed = resolve->device_count;
     } else {
-        run_take_slices(run, resolve->slices, resolve->slice_count);
+        struct why why;
+        enum err err = run_take_slices(run, resolve->slices, resolve->slice_count, &why);
+        assert(err == ERR_OK); /* they are our own */
+        run->body = resolve->body;
+        resolve->body = (struct run_body){0};
         run_start_window(run);
         if (run->type == JOB_TYPE_DEVICE_METHOD)
             method_run_begin(run);
@@ -228,9 +255,12 @@ static void begin_reply(struct hub_task *task)
         log_warn("job cannot begin yet", LOG_STR("job", run->id),
                  LOG_TEXT_Z("reason", task->why.text));
         run->phase = RUN_WAITING;
-        hub_timer_hub(engine->hub, &run->timer,
-                      hub_now_ticks(engine->hub) + HUB_RETRY_MS * TICKS_PER_MS);
+        hub_timer_mono(engine->hub, &run->timer,
+                       hub_mono_ns(engine->hub) + HUB_RETRY_MS * NS_PER_MS);
     }
+    if (--engine->resolving_count == 0)
+        roaring_bitmap_clear(engine->deleted);
+    run_body_done(&resolve->body);
     arena_done(&resolve->work.mem);
     arena_done(&task->mem);
     free(resolve);
@@ -245,20 +275,28 @@ void run_resolve(struct run *run)
     resolve->task.task.reply = begin_reply;
     resolve->work.run = resolve_run;
     resolve->work.reply = resolve_reply;
-    resolve->condition = str_copy(&resolve->work.mem, run->condition);
+    run->engine->resolving_count++;
     run->phase = RUN_RESOLVING;
     run->in_turn = true;
     readers_post(run->engine->config.readers, &resolve->work);
 }
 
-enum err run_read_body(struct run *run, struct str body, struct why *why)
+/* ---- what is to be done ---- */
+
+enum err run_body_read(const struct job *job, struct run_body *out, struct why *why)
 {
+    *out = (struct run_body){0};
     yyjson_val *root;
-    enum err err = json_read(body, &(struct json_limits){.size_max = JOB_BODY_MAX, .depth_max = 64},
-                             &run->mem, &root, why);
+    const struct json_limits limits = {.size_max = JOB_BODY_MAX, .depth_max = JOB_BODY_DEPTH_MAX};
+    enum err err = json_read(job->body, &limits, &out->mem, &root, why);
     if (err != ERR_OK)
         return err;
-    return run->type == JOB_TYPE_UPDATE_TWIN
-               ? twin_update_read(root, false, &run->update, why)
-               : method_request_read(root, &run->mem, &run->request, why);
+    return job->type == JOB_TYPE_UPDATE_TWIN
+               ? twin_update_read(root, false, &out->update, why)
+               : method_request_read(root, &out->mem, &out->request, why);
+}
+
+void run_body_done(struct run_body *body)
+{
+    arena_done(&body->mem);
 }

@@ -9,11 +9,13 @@
 #include "hub/methods.h"
 #include "hub/twins.h"
 #include "job/engine.h"
+#include "job/request.h"
 #include <roaring/roaring.h>
 
 enum run_phase { RUN_WAITING, RUN_RESOLVING, RUN_RUNNING, RUN_DRAINING };
 
 enum {
+    PURGE_AT_ONCE = 1000,            /* jobs looked up together */
     OUTCOME_SHARED_SIZE_MAX = 256,   /* bytes of an answer that is looked for among earlier ones */
     OUTCOME_SHARED_COUNT_MAX = 1024, /* how many of them a job remembers */
 };
@@ -24,11 +26,16 @@ struct run_slice {
     roaring_bitmap_t *targets;
 };
 
+struct run_body { /* what to do with each target; one of the two */
+    struct twin_update update;
+    struct method_request request;
+    struct arena mem;
+};
+
 struct job_call { /* a target of a method job that was called, until its outcome is on record */
     struct hub_call call;
     struct run *run;
     struct job_call *next;
-    bool sent;
     uint32_t fault;        /* 0: the device answered */
     struct str error_text; /* a constant, STR_NONE: the usual text of the fault */
     int32_t status;
@@ -44,22 +51,21 @@ struct run {
     enum job_type type;
     enum job_state state; /* as committed */
     enum run_phase phase;
-    struct str condition;
     int64_t start_ticks, window_end_ticks;
-    struct arena mem;       /* id, condition, the request */
-    struct hub_timer timer; /* start, then end of the window; hub clock */
+    struct arena mem;       /* id, outcomes */
+    struct hub_timer timer; /* start or another try, then end of the window */
     bool in_turn;           /* a task of this run is in the turn */
     bool expired;           /* the window is over */
     struct run *next_todo;  /* in the engine's list of runs that want a look */
     bool in_todo;
 
+    struct run_body body; /* once it runs: a job that waits is small */
+
     /* twin jobs */
-    struct twin_update update;
     struct run_slice *slices;
     size_t slice_count, slice_at; /* the first slice that is not done */
 
     /* method jobs */
-    struct method_request request;
     roaring_bitmap_t *waiting;            /* targets that were not called yet */
     roaring_bitmap_t *ready;              /* those of them that can be called now */
     uint32_t in_flight;                   /* called, not answered */
@@ -79,9 +85,12 @@ struct job_engine {
     struct run **running; /* RUNNING and DRAINING, in the order of their starts */
     size_t running_count, running_cap, turn_first;
     uint32_t active; /* queued and running, for active_max */
-    struct hub_timer retry_timer, purge_timer;
-    bool paused;     /* the store failed: wait for retry_timer */
-    uint32_t *purge; /* jobs to remove, newest first */
+    struct hub_timer retry_timer, pace_timer, purge_timer;
+    bool paused;                   /* the store failed: wait for retry_timer */
+    roaring_bitmap_t *able;        /* devices that can take calls, as far as we were told */
+    size_t resolving_count;        /* targets that are being looked for */
+    roaring_bitmap_t *deleted;     /* devices deleted since the first of those began */
+    uint32_t purge[PURGE_AT_ONCE]; /* jobs to remove, newest first */
     size_t purge_count;
     double tokens; /* of devices_per_second */
     int64_t tokens_at_ns;
@@ -110,23 +119,30 @@ void run_start_window(struct run *run); /* arms the timer of the window's end */
 
 /* resolve.c */
 void run_resolve(struct run *run);
-/* Slices become the in-memory target set. */
-void run_take_slices(struct run *run, const struct job_slice *slices, size_t count);
-enum err run_read_body(struct run *run, struct str body, struct why *why);
+/* Slices become the in-memory target set. ERR_CORRUPT when they are not ours. */
+enum err run_take_slices(struct run *run, const struct job_slice *slices, size_t count,
+                         struct why *why);
+/* Any thread. `*out` is to be given to run_body_done even on error. */
+enum err run_body_read(const struct job *job, struct run_body *out, struct why *why);
+void run_body_done(struct run_body *body);
 
-/* twin_run.c: take up to `room` devices; gives how many it took. */
-bool twin_run_busy(const struct run *run);
+/* twin_run.c: take up to `room` devices; gives how many it took. Ends of windows and results need
+ * no room: `busy` tells whether there is something to do with (or without) room. */
+bool twin_run_busy(const struct run *run, bool has_room);
 size_t twin_run_step(struct run *run, size_t room);
 
 /* method_run.c */
-bool method_run_busy(const struct run *run);
+bool method_run_busy(const struct run *run, bool has_room);
 size_t method_run_step(struct run *run, size_t room);
-void method_run_begin(struct run *run); /* fill `ready` from who is attached */
+void method_run_begin(struct run *run); /* fill `ready` from who can take calls */
 void method_run_device_ready(struct run *run, uint32_t number);
 void method_run_device_gone(struct run *run, uint32_t number);
 void method_run_device_deleted(struct run *run, uint32_t number);
 /* For recovery: a call that was in flight when the hub went down. */
 void method_run_lost(struct run *run, uint32_t number, uint64_t call);
+
+/* Forget the calls of all runs that are in flight: their records say that they were sent. */
+void method_runs_abandon(struct hub *hub);
 
 /* recover.c */
 enum err runs_recover(struct job_engine *engine, struct why *why);

@@ -16,8 +16,7 @@ struct chunk {
     bool acted_on;
     struct chunk_target {
         uint32_t number;
-        struct str notification;
-        int64_t version;
+        int64_t version; /* of desired, now; 0: not written */
     } targets[];
 };
 
@@ -26,9 +25,10 @@ static bool window_over(const struct run *run)
     return run->expired || hub_now_ticks(run->engine->hub) >= run->window_end_ticks;
 }
 
-bool twin_run_busy(const struct run *run)
+bool twin_run_busy(const struct run *run, bool has_room)
 {
-    return run->phase == RUN_RUNNING && (run->slice_at < run->slice_count || run->expired);
+    return run->phase == RUN_RUNNING &&
+           (run->expired || (has_room && run->slice_at < run->slice_count));
 }
 
 /* ---- decide ---- */
@@ -61,21 +61,17 @@ static uint32_t update_targets(struct chunk *chunk, struct run *run, struct hub_
         struct entity *entity = turn_number(turn, target->number);
         struct why why = {0};
         enum err err = ERR_OK;
-        struct str notification = STR_NONE;
         if (!entity)
             err = err_fault(ERR_NOT_FOUND, FAULT_DEVICE_NOT_FOUND, &why,
                             "The device was deleted before the job reached it.");
         else
-            err = twin_apply(turn, entity, &run->update, &notification, &why);
+            err = twin_apply(turn, entity, &run->body.update, &why);
         if (err != ERR_OK) {
             fail_target(turn, chunk, target->number, err, &why);
             continue;
         }
         succeeded++;
-        if (notification.ptr) {
-            target->notification = str_copy(&chunk->task.task.mem, notification);
-            target->version = entity->desired.version;
-        }
+        target->version = entity->desired.version;
     }
     return succeeded;
 }
@@ -131,9 +127,10 @@ static enum task_next chunk_act(struct hub_task *task, struct hub *hub)
         atomic_fetch_add(&chunk->task.engine->stats.chunks, 1);
     }
     for (size_t i = 0; i < chunk->count; i++)
-        if (chunk->targets[i].notification.ptr)
-            attach_notify(hub, chunk->targets[i].number, chunk->targets[i].version,
-                          chunk->targets[i].notification);
+        if (chunk->targets[i].version)
+            twin_notify(hub, chunk->targets[i].number, &run->body.update,
+                        &(struct twin_section){.values = STR("{}"), /* a job never replaces */
+                                               .version = chunk->targets[i].version});
     run_committed(run, &chunk->after);
     return TASK_REPLY;
 }
