@@ -58,7 +58,12 @@ bool path_equal(const struct path *a, const struct path *b)
 
 unsigned path_needs(const struct path *path)
 {
-    return path->field ? path->field->needs : 0;
+    if (!path->field)
+        return 0;
+    unsigned needs = path->field->needs;
+    if (path_is_composed(path) && needs & (QUERY_NEEDS_DESIRED | QUERY_NEEDS_REPORTED))
+        needs |= QUERY_NEEDS_METADATA | QUERY_NEEDS_IDENTITY; /* a whole section shows it */
+    return needs;
 }
 
 enum field_role path_role(const struct path *path)

@@ -6,8 +6,10 @@
 #include <assert.h>
 
 enum {
-    NEEDS_WHOLE_TWIN =
-        QUERY_NEEDS_TAGS | QUERY_NEEDS_DESIRED | QUERY_NEEDS_REPORTED | QUERY_NEEDS_PRESENCE
+    NEEDS_WHOLE_TWIN = QUERY_NEEDS_TAGS | QUERY_NEEDS_DESIRED | QUERY_NEEDS_REPORTED |
+                       QUERY_NEEDS_PRESENCE | QUERY_NEEDS_IDENTITY | QUERY_NEEDS_METADATA,
+    NEEDS_TO_PARSE =
+        QUERY_NEEDS_TAGS | QUERY_NEEDS_DESIRED | QUERY_NEEDS_REPORTED | QUERY_NEEDS_METADATA,
 };
 
 static enum err check_text(struct str text, struct why *why);
@@ -164,7 +166,7 @@ static void order_by_cost(struct node **items, size_t count)
     size_t done = 0;
     for (int cost = 0; cost <= COST_MAX && done < count; cost++)
         for (size_t i = done; i < count; i++)
-            if (__builtin_popcount(items[i]->needs) == cost) {
+            if (__builtin_popcount(items[i]->needs & NEEDS_TO_PARSE) == cost) {
                 struct node *item = items[i];
                 memmove(&items[done + 1], &items[done], (i - done) * sizeof *items);
                 items[done++] = item;

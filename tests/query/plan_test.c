@@ -137,14 +137,17 @@ enum {
     D = QUERY_NEEDS_DESIRED,
     R = QUERY_NEEDS_REPORTED,
     P = QUERY_NEEDS_PRESENCE,
+    I = QUERY_NEEDS_IDENTITY,
+    M = QUERY_NEEDS_METADATA,
 };
 static const struct {
     const char *rule, *text;
     unsigned match, project;
 } needs[] = {
-    {"whole twins need all", "SELECT * FROM devices", 0, T | D | R | P},
-    {"beyond the condition", "SELECT * FROM devices WHERE tags.a = 1", T, D | R | P},
-    {"identity alone", "SELECT deviceId FROM devices WHERE status = 'enabled'", 0, 0},
+    {"whole twins need all", "SELECT * FROM devices", 0, T | D | R | P | I | M},
+    {"beyond the condition", "SELECT * FROM devices WHERE tags.a = 1", T, D | R | P | I | M},
+    {"identity alone", "SELECT deviceId FROM devices WHERE status = 'enabled'", I, 0},
+    {"a number alone", "SELECT COUNT() AS n FROM devices", 0, 0},
     {"each section", "SELECT a FROM devices WHERE properties.desired.a = properties.reported.b",
      D | R, 0},
     {"presence", "SELECT lastActivityTime FROM devices WHERE connectionState = 'Connected'", P, 0},
@@ -152,7 +155,13 @@ static const struct {
     {"version comes of two stamps", "SELECT a FROM devices WHERE version > 2", T | D, 0},
     {"so does etag", "SELECT etag FROM devices", 0, T | D},
     {"a section's version is its own", "SELECT properties.reported.$version FROM devices", 0, R},
-    {"both properties", "SELECT properties FROM devices", 0, D | R},
+    {"both properties", "SELECT properties FROM devices", 0, D | R | I | M},
+    {"a whole section shows its metadata", "SELECT properties.desired FROM devices", 0, D | I | M},
+    {"a part of it does not", "SELECT properties.desired.a FROM devices", 0, D},
+    {"metadata begins at the creation",
+     "SELECT tags.a FROM devices WHERE properties.reported.$metadata.a.$lastUpdated > '2024'",
+     R | I | M, T},
+    {"parents", "SELECT tags.a FROM devices WHERE ARRAY_CONTAINS(parentScopes, 'x')", I, T},
     {"aggregates", "SELECT SUM(tags.a) AS s FROM devices", 0, T},
     {"groups", "SELECT COUNT() AS n FROM devices GROUP BY properties.reported.a", 0, R},
     {"lists, functions, NOT",
