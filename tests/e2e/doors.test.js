@@ -81,11 +81,11 @@ withHub('HTTP', (s) => {
     assert.equal(answer.text, '[]');
   });
 
-  it('takes a chunked body, with extensions and trailers', async () => {
+  it('takes a chunked body, with trailers', async () => {
     const half = body.length >> 1;
-    const chunk = (text, more = '') => `${text.length.toString(16)}${more}\r\n${text}\r\n`;
+    const chunk = (text) => `${text.length.toString(16)}\r\n${text}\r\n`;
     const bytes = head('POST', query, authorized(), 'Transfer-Encoding: chunked') +
-      chunk(body.slice(0, half), ';ext=1') + chunk(body.slice(half)) + '0\r\nX-Trailer: t\r\n\r\n';
+      chunk(body.slice(0, half)) + chunk(body.slice(half)) + '0\r\nX-Trailer: t\r\n\r\n';
     const answer = await exchange(bytes);
     assert.equal(answer.status, 200);
     assert.equal(answer.text, '[]');
@@ -153,7 +153,7 @@ withHub('HTTP', (s) => {
     await t.test('one more header is refused', () => refused(head('GET', statistics, authorized(), ...many(HEADERS_MAX - 1)), [431]));
     await t.test('header bytes are limited', () => refused(head('GET', statistics, `X: ${'x'.repeat(HEADER_BYTES_MAX)}`), [431]));
     await t.test('a target is limited', () => refused(head('GET', `/${'x'.repeat(TARGET_MAX)}`), [414]));
-    await t.test('an endless first line is cut', () => refused('G'.repeat(256 * 1024), [400, 414, 431]));
+    await t.test('an endless first line is cut', () => refused('G'.repeat(256 * 1024), [400, 414, 431, 501]));
     await t.test('a sized body is limited', () => refused(head('POST', query, authorized(), `Content-Length: ${BODY_MAX + 1}`), [413]));
     await t.test('a chunked body is limited', () => {
       const chunk = `${(65536).toString(16)}\r\n${'x'.repeat(65536)}\r\n`;
@@ -171,6 +171,7 @@ withHub('HTTP', (s) => {
       'a length that is no number': head('POST', query, 'Content-Length: 0x10'),
       'a negative length': head('POST', query, 'Content-Length: -1'),
       'a bad chunk size': head('POST', query, 'Transfer-Encoding: chunked') + 'zz\r\n',
+      'chunk extensions, which nobody sends but smugglers': head('POST', query, 'Transfer-Encoding: chunked') + '2;a=b\r\n{}\r\n0\r\n\r\n',
       'an unknown transfer coding': head('POST', query, 'Transfer-Encoding: gzip'),
       'a blank before the colon': head('GET', devices, 'X : 1'),
       'a folded header': head('GET', devices, 'X: 1', ' 2'),

@@ -117,7 +117,7 @@ withHub('PUT /devices/{id}', (s) => {
       ['an array', '/devices/bad', [], undefined],
       ['no JSON', '/devices/bad', '{"deviceId":', 'IotHubFormatError'],
       ['duplicate members', '/devices/bad', '{"status":"enabled","status":"disabled"}', undefined],
-      ['JSON of endless depth', '/devices/bad', '['.repeat(100000), undefined],
+      ['JSON of endless depth', '/devices/bad', '['.repeat(10000), undefined],
       ['text that is not UTF-8', '/devices/bad', Buffer.from('7b2273223a22ff227d', 'hex'), undefined],
     ];
     for (const [rule, path, body, name] of cases) {

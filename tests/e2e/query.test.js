@@ -114,7 +114,7 @@ withHub('the vectors', (s) => {
   it('operators', async () => {
     const cases = [
       ['tags.floor = 1', ['dev-01']],
-      ['tags.floor != 1', ['dev-02', 'dev-03']],
+      ['tags.floor != 1', ['dev-03']],
       ['tags.half < 1', ['dev-08']],
       ['tags.half >= 0.5', ['dev-08']],
       ['tags.neg > -4 AND tags.neg <= -3', ['dev-08']],

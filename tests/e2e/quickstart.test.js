@@ -8,8 +8,9 @@ const { newDevice } = require('./lib/sdk');
 const { withHub } = require('./lib/suite');
 
 withHub('NODE_EXTRA_CA_CERTS is all that an SDK program needs', (s) => {
-  const run = (program, env) => new Promise((resolve) => {
+  const run = (program, env, trusted = true) => new Promise((resolve) => {
     const all = { ...process.env, ...env, NODE_EXTRA_CA_CERTS: s.hub.caFile };
+    if (!trusted) delete all.NODE_EXTRA_CA_CERTS;
     delete all.NODE_OPTIONS;
     execFile(process.execPath, ['-e', program], { cwd: __dirname, env: all, timeout: 120000 },
       (error, stdout, stderr) => resolve({ error, stdout: stdout.trim(), stderr }));
@@ -37,9 +38,13 @@ withHub('NODE_EXTRA_CA_CERTS is all that an SDK program needs', (s) => {
         client.open().then(() => client.sendEvent(new Message('hello')))
           .then(() => client.close()).then(() => console.log('sent'), (error) => { console.error(error); process.exitCode = 1; })
           .finally(() => process.exit());`;
-      const { error, stdout, stderr } = await run(program, { CS: s.hub.deviceConnectionString(deviceId, key) });
+      const env = { CS: s.hub.deviceConnectionString(deviceId, key) };
+      const { error, stdout, stderr } = await run(program, env);
       assert.equal(error, null, stderr);
       assert.equal(stdout, 'sent');
+      const untrusting = await run(program, env, false);
+      assert.notEqual(untrusting.error, null, 'a device does not talk to a hub that it cannot verify');
+      assert.match(untrusting.stderr, /self-signed certificate|UnauthorizedError|unable to verify/i);
     });
   }
 });

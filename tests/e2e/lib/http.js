@@ -13,7 +13,7 @@ class Rest {
   constructor(hub, policy = 'iothubowner') {
     this.hub = hub;
     this.policy = policy;
-    this.agent = new https.Agent({ keepAlive: true, maxSockets: 16 });
+    this.agent = new https.Agent({ keepAlive: true, maxSockets: 64 });
   }
 
   token() {
