@@ -293,8 +293,6 @@ static struct mail *assemble(struct hub *hub)
 
 int64_t hub_run(struct hub *hub)
 {
-    fire_due(hub, &hub->mono_timers, hub_mono_ns(hub));
-    fire_due(hub, &hub->hub_timers, hub_now_ticks(hub));
     hub_take_in(hub, mailbox_take(&hub->inbox));
     if (hub->engine && store_pressure(hub->store) == STORE_EASY)
         hub->engine->ops->collect(hub->engine, hub, HUB_BATCH_MAX);
@@ -304,6 +302,9 @@ int64_t hub_run(struct hub *hub)
         hub->turn.now_ticks = hub_now_ticks(hub);
         turn_run(&hub->turn, batch);
     }
+    /* After the turn: if we were held up, an answer that lay in the inbox is not late. */
+    fire_due(hub, &hub->mono_timers, hub_mono_ns(hub));
+    fire_due(hub, &hub->hub_timers, hub_now_ticks(hub));
     if (hub->backlog || hub->extra)
         return 0;
     if (hub->engine && hub->engine->ops->busy(hub->engine)) {

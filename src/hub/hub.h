@@ -95,7 +95,7 @@ bool hub_submit(struct hub *hub, struct hub_task *task);
 void hub_post(struct hub *hub, struct hub_task *task);
 
 /* ---- hub thread ---- */
-/* Fire what is due, take what came in, run one turn. Gives the time until it should be called again
+/* Take what came in, run one turn, fire what is due. Gives the time until it should be called again
  * at the latest, in ns (0: at once, INT64_MAX: when something comes in). */
 int64_t hub_run(struct hub *hub);
 /* For whoever waits at the inbox between two runs: what was taken from it, in order. */

@@ -376,7 +376,9 @@ static bool busy(const struct hub_engine *base)
         return false;
     if (engine->todo || engine->purge_count > 0)
         return true;
-    return count_busy(engine, room_left(engine) > 0) > 0;
+    /* An empty bucket was looked at some time ago, unless the timer waits for it to fill. */
+    bool may_have_room = room_left(engine) > 0 || !heap_has(&engine->pace_timer.node);
+    return count_busy(engine, may_have_room) > 0;
 }
 
 static void retry(struct hub_timer *timer, struct hub *hub)

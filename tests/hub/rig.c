@@ -216,6 +216,8 @@ yyjson_val *rig_json(struct arena *mem, const char *text)
     for (char *c = (char *)(uintptr_t)copy.ptr; *c; c++)
         if (*c == '\'')
             *c = '"';
+        else if (*c == '`')
+            *c = '\'';
     yyjson_val *root;
     struct why why;
     ok(text,

@@ -59,7 +59,7 @@ bool rig_done(const struct hub_task *task);
 /* Submit, run, and give the result; the fault of a refusal, 0 when it succeeded. */
 uint32_t rig_result(struct rig *rig, struct hub_task *task);
 uint32_t rig_fault(const struct hub_task *task); /* of a task that is done */
-/* JSON with ' for ". */
+/* JSON with ' for ", and ` for '. */
 yyjson_val *rig_json(struct arena *mem, const char *text);
 
 struct registry_put *put_device(struct rig *rig, const char *id, const char *body,

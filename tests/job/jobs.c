@@ -171,3 +171,33 @@ void check_records(const char *rule, struct job_rig *jobs, const char *id, const
 {
     check_str(rule, str_from(records(jobs, id)), str_from(want));
 }
+
+/* ---- fleets ---- */
+
+struct device *attach_fleet(struct job_rig *jobs, uint32_t first, uint32_t last, const char *answer)
+{
+    struct device *fleet = arena_array(&jobs->rig.mem, struct device, last - first + 1);
+    for (uint32_t i = first; i <= last; i++) {
+        struct device *device = &fleet[i - first];
+        device->answer = answer;
+        device_attach(&jobs->rig, device, str_format(&jobs->rig.mem, "d%u", i).ptr, true);
+        device_subscribe(device, SUB_METHODS, false);
+    }
+    return fleet;
+}
+
+void check_versions(const char *rule, struct job_rig *jobs, uint32_t first, uint32_t last,
+                    int64_t want)
+{
+    struct arena mem = {0};
+    struct store_want *wants = arena_array(&mem, struct store_want, last - first + 1);
+    struct why why;
+    for (uint32_t i = first; i <= last; i++)
+        wants[i - first] = (struct store_want){.number = i, .parts = PART_DESIRED};
+    ok(rule, store_find(store_main(jobs->rig.store), wants, last - first + 1, &mem, &why), &why);
+    for (uint32_t i = first; i <= last; i++) {
+        if (!wants[i - first].found || wants[i - first].found->desired.version != want)
+            fail_msg("broken rule: %s: device %u is not at version %" PRId64, rule, i, want);
+    }
+    arena_done(&mem);
+}

@@ -34,3 +34,18 @@ void check_job(const char *rule, struct job_rig *jobs, const char *id, const cha
  * "d1 completed {"deviceMethodResponse":...}" / "d2 failed DeviceNotFound" / "d3 pending" */
 const char *records(struct job_rig *jobs, const char *id);
 void check_records(const char *rule, struct job_rig *jobs, const char *id, const char *want);
+
+/* Bodies of jobs. */
+#define TWIN_JOB(condition, update)                                                                \
+    "{'type':'scheduleUpdateTwin','queryCondition':'" condition "','updateTwin':{" update "}}"
+#define METHOD_JOB(condition)                                                                      \
+    "{'type':'scheduleDeviceMethod','queryCondition':'" condition                                  \
+    "','cloudToDeviceMethod':{'methodName':'reboot'}}"
+#define DESIRED_FAN "'properties':{'desired':{'fan':3}}"
+
+/* The devices first .. last, attached and subscribed to methods, each with this answer. */
+struct device *attach_fleet(struct job_rig *jobs, uint32_t first, uint32_t last,
+                            const char *answer);
+/* $version of desired of the devices first .. last: all must be this. */
+void check_versions(const char *rule, struct job_rig *jobs, uint32_t first, uint32_t last,
+                    int64_t want);
