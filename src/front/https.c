@@ -113,7 +113,9 @@ static enum err read_head(struct https_conn *https, struct exchange *exchange, s
     return route_check_version(exchange, why);
 }
 
-static void on_head(struct https_conn *https)
+/* False: refused, and its body will not come or is more than we care to throw away. The answer goes
+ * now, and the connection with it. */
+static bool on_head(struct https_conn *https)
 {
     atomic_fetch_add(&https->front->http_requests, 1);
     https->route = NULL;
@@ -121,12 +123,14 @@ static void on_head(struct https_conn *https)
     https->refused = read_head(https, https->exchange, &https->refusal);
     size_t body_max = https->refused == ERR_OK ? https->route->body_max : REFUSED_BODY_MAX;
     bool fits = http_reader_body_max(&https->reader, body_max > 0 ? body_max : REFUSED_BODY_MAX);
-    if (!https->reader.request.expects_continue || !fits)
-        return;
-    if (https->refused == ERR_OK)
+    bool expects = https->reader.request.expects_continue;
+    if (https->refused != ERR_OK && (expects || !fits)) {
+        https->exchange->close = true;
+        return false;
+    }
+    if (expects && fits)
         net_write(https->conn, HTTP_CONTINUE);
-    else
-        https->exchange->close = true; /* the body will not come: answered at once below */
+    return true;
 }
 
 static enum err read_body(struct https_conn *https, struct exchange *exchange, struct why *why)
@@ -182,12 +186,6 @@ static void on_bad(struct https_conn *https, const struct why *why)
     exchange_destroy(exchange);
 }
 
-/* `Expect: 100-continue` on a request that is refused: the body is never sent. */
-static bool refused_before_body(const struct https_conn *https)
-{
-    return https->refused != ERR_OK && https->reader.request.expects_continue;
-}
-
 static size_t data(void *self, struct str bytes)
 {
     struct https_conn *https = self;
@@ -217,8 +215,7 @@ static size_t data(void *self, struct str bytes)
             if (!https->session)
                 return bytes.len;
         } else if (step == HTTP_HEAD) {
-            on_head(https);
-            if (refused_before_body(https)) {
+            if (!on_head(https)) {
                 dispatch(https);
                 return bytes.len;
             }
