@@ -62,8 +62,10 @@ static bool list_visit(void *arg, yyjson_val *item)
         list->more = true;
         return false;
     }
+    if (list->shown++ == 0 && !list->options->json)
+        printf("%-40s  %-20s  %-*s  %-*s%10s%10s%10s\n", "JOB", "WHAT", STATUS_COLUMNS, "STATUS",
+               TIME_COLUMNS, "CREATED", "DEVICES", "OK", "FAILED");
     list->left--;
-    list->shown++;
     if (list->options->json) {
         put_json_line(item);
         return go_on();
@@ -115,9 +117,6 @@ int job_list(struct service *service, const struct job_options *options)
     buf_put(&path, STR("/jobs/v2/query"));
     put_filter(&path, "jobStatus", options->status);
     put_filter(&path, "jobType", options->type);
-    if (!options->json)
-        printf("%-40s  %-20s  %-*s  %-*s%10s%10s%10s\n", "JOB", "WHAT", STATUS_COLUMNS, "STATUS",
-               TIME_COLUMNS, "CREATED", "DEVICES", "OK", "FAILED");
     struct service_request request = {.method = "GET",
                                       .path = buf_str(&path),
                                       .body = STR_NONE,

@@ -9,6 +9,7 @@ enum {
     BAR_MAX = 40,
     PERCENT_COLUMNS = 6, /* " 100% " */
 };
+#define STALL_NS (JOB_PACE_STALL_S * INT64_C(1000000000))
 
 /* ---- reading ---- */
 
@@ -69,6 +70,9 @@ void job_view_put_what(struct buf *out, const struct job_view *view)
 
 void job_pace_add(struct job_pace *pace, int64_t now_ns, uint64_t done)
 {
+    size_t last = (pace->next + JOB_PACE_SAMPLES - 1) % JOB_PACE_SAMPLES;
+    if (pace->count == 0 || pace->samples[last].done != done)
+        pace->moved_ns = now_ns;
     pace->samples[pace->next].ns = now_ns;
     pace->samples[pace->next].done = done;
     pace->next = (pace->next + 1) % JOB_PACE_SAMPLES;
@@ -81,6 +85,8 @@ double job_pace_rate(const struct job_pace *pace)
     if (pace->count < 2)
         return 0;
     size_t newest = (pace->next + JOB_PACE_SAMPLES - 1) % JOB_PACE_SAMPLES, first = newest;
+    if (pace->samples[newest].ns - pace->moved_ns > STALL_NS)
+        return 0;
     for (size_t back = 1; back < pace->count; back++) {
         size_t i = (newest + JOB_PACE_SAMPLES - back) % JOB_PACE_SAMPLES;
         if (pace->samples[newest].ns - pace->samples[i].ns >
@@ -132,7 +138,7 @@ static void put_time_left(struct buf *out, const struct job_view *view, double r
         term_put_duration(out, (double)(view->start - now_ticks) / (double)TICKS_PER_SECOND);
     } else if (begun && left > 0 && rate > 0 && (double)left / rate < window_left) {
         buf_put(out, STR("about "));
-        term_put_duration(out, (double)left / rate);
+        term_put_duration(out, (double)(1 + (uint64_t)((double)left / rate)));
         buf_put(out, STR(" left"));
     } else if (begun && left > 0 && window_left > 0) {
         buf_put(out, STR("window ends in "));
@@ -321,9 +327,9 @@ void job_groups_put(struct buf *out, struct job_groups *groups)
         term_put_count(&count, group->count);
         buf_printf(out, "%9.*s  ", STR_ARG(buf_str(&count)));
         term_put_safe(out, group->what, 200);
-        buf_put(out, group->count > 1 ? STR(", for example ") : STR(": "));
+        buf_put(out, STR("  ("));
         term_put_safe(out, group->example, 128);
-        buf_put_char(out, '\n');
+        buf_put(out, group->count > 1 ? STR(" and others)\n") : STR(")\n"));
         buf_done(&count);
     }
     if (groups->others > 0) {

@@ -25,7 +25,7 @@ void job_view_put_what(struct buf *out, const struct job_view *view);
 
 /* ---- how fast ---- */
 
-enum { JOB_PACE_SAMPLES = 64, JOB_PACE_WINDOW_S = 10 };
+enum { JOB_PACE_SAMPLES = 64, JOB_PACE_WINDOW_S = 10, JOB_PACE_STALL_S = 3 };
 
 struct job_pace { /* all zero to begin with */
     struct {
@@ -33,10 +33,12 @@ struct job_pace { /* all zero to begin with */
         uint64_t done;
     } samples[JOB_PACE_SAMPLES]; /* a ring */
     size_t count, next;
+    int64_t moved_ns; /* when `done` last changed */
 };
 /* `done` devices are finished at `now_ns` of a monotonic clock. */
 void job_pace_add(struct job_pace *pace, int64_t now_ns, uint64_t done);
-/* Devices per second over the last JOB_PACE_WINDOW_S; 0 when it cannot be said. */
+/* Devices per second over the last JOB_PACE_WINDOW_S; 0 when it cannot be said, or when nothing
+ * happened for JOB_PACE_STALL_S: those that are left wait for something else than their turn. */
 double job_pace_rate(const struct job_pace *pace);
 
 /* ---- on screen ---- */

@@ -9,6 +9,7 @@ static const struct {
     {"connection-string", "print a connection string for a service or a device",
      cmd_connection_string},
     {"job", "run methods and twin changes on many devices, and see what came of it", cmd_job},
+    {"sim", "play a fleet of devices against a hub", cmd_sim},
 };
 
 static void usage(FILE *out)

@@ -31,8 +31,10 @@ void term_put_duration(struct buf *out, double seconds)
 {
     if (!(seconds > 0))
         buf_put(out, STR("0 s"));
+    else if (seconds < 0.95)
+        buf_printf(out, "%d ms", (int)(seconds * 1000 + 0.5));
     else if (seconds < 9.95)
-        buf_printf(out, "%.1f s", seconds);
+        buf_printf(out, "%.3g s", (double)(int)(seconds * 10 + 0.5) / 10);
     else if (seconds < MINUTE)
         buf_printf(out, "%d s", (int)seconds);
     else if (seconds < HOUR)
@@ -118,7 +120,8 @@ void term_live_end(void)
 
 void term_print(const struct buf *text)
 {
-    fwrite(text->ptr, 1, text->len, stdout);
+    if (text->len > 0)
+        fwrite(text->ptr, 1, text->len, stdout);
     fflush(stdout);
 }
 

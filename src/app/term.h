@@ -6,7 +6,7 @@
 #include "base/str.h"
 
 void term_put_count(struct buf *out, uint64_t n); /* "1,234,567" */
-/* "0.4 s", "12 s", "3 min 20 s", "1 h 5 min", "2 d 3 h". */
+/* "400 ms", "1.4 s", "12 s", "3 min 20 s", "1 h 5 min", "2 d 3 h". */
 void term_put_duration(struct buf *out, double seconds);
 /* "1,020/s", "3.4/s"; nothing per second is "0/s". */
 void term_put_rate(struct buf *out, double per_second);
