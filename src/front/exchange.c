@@ -101,7 +101,6 @@ void exchange_fail(struct exchange *exchange, enum err err, const struct why *wh
     exchange->header_count = 0;
     exchange->plain = false;
     exchange->status = fault_status(fault);
-    /* Before a route and its rights are settled, the usual form. */
     if (exchange->form == ERROR_FORM_C)
         put_form_c(exchange, fault, text);
     else
@@ -126,27 +125,33 @@ void exchange_header(struct exchange *exchange, const char *name, struct str val
 
 void exchange_done(struct exchange *exchange)
 {
+    exchange->answered = true;
+}
+
+static void go_home(struct exchange *exchange)
+{
     exchange->mail.deliver = https_deliver;
     net_loop_post(exchange->loop, &exchange->mail);
 }
 
-static void come_back(struct exchange *exchange, enum err result, const struct why *why)
-{
-    if (result != ERR_OK)
-        exchange_fail(exchange, result, why);
-    else
-        exchange->finish(exchange);
-    exchange_done(exchange);
-}
-
 static void task_reply(struct hub_task *task)
 {
-    come_back(task->owner, task->result, &task->why);
+    go_home(task->owner);
 }
 
 static void work_reply(struct read_work *work)
 {
-    come_back(work->owner, work->result, &work->why);
+    go_home(work->owner);
+}
+
+void exchange_settle(struct exchange *exchange)
+{
+    enum err result = exchange->task ? exchange->task->result : exchange->work->result;
+    if (result == ERR_OK)
+        exchange->finish(exchange);
+    else
+        exchange_fail(exchange, result,
+                      exchange->task ? &exchange->task->why : &exchange->work->why);
 }
 
 static void too_busy(struct exchange *exchange)

@@ -1,11 +1,14 @@
 /* exchange.h - one HTTP request and its answer, on their way between threads.
  *
- *   https.c makes it --> a handler (routes.c) fills it, or sends a task or a work off with it
- *        ^                                                   |
- *        +---- written to the connection <--- mail <--- exchange_done
+ *   https.c makes it --> a handler (routes.c) answers at once, or sends a task or a work off with it
+ *        |                       |                                       |
+ *        |                  exchange_done                    hub or reader: result in task, work
+ *        v                       v                                       v
+ *   written to the connection <--+---- exchange_settle: `finish` <----- mail
  *
  * It owns copies of all that it needs of the request, since the connection may be gone when the
- * answer comes. Exactly one thread holds it at a time. */
+ * answer comes. Exactly one thread holds it at a time; it begins and ends on its connection's loop,
+ * which also writes the answer's text: the hub thread has better things to do. */
 #pragma once
 #include "front/front.h"
 #include "wire/http.h"
@@ -33,10 +36,10 @@ struct exchange {
     bool head_only, close, http10;
     struct str segments[EXCHANGE_SEGMENTS_MAX]; /* decoded */
     size_t segment_count;
-    struct str query;                                       /* raw */
-    struct str if_match;                                    /* STR_NONE when absent */
-    struct str max_item_count, continuation, authorization; /* headers; STR_NONE when absent */
-    struct str client_request_id; /* to be echoed; STR_NONE when not asked for */
+    struct str query;                        /* raw */
+    struct str if_match;                     /* STR_NONE when absent */
+    struct str max_item_count, continuation; /* headers; STR_NONE when absent */
+    struct str client_request_id;            /* to be echoed; STR_NONE when not asked for */
     struct str body;
     yyjson_val *json; /* of the body, for routes that take JSON */
 
@@ -52,27 +55,30 @@ struct exchange {
     /* what it travels with */
     struct hub_task *task;
     struct read_work *work;
-    void (*finish)(
-        struct exchange *exchange); /* makes the answer when the task or work came back well */
+    void (*finish)(struct exchange *exchange); /* makes the answer of what came back well */
+    bool answered;                             /* by its handler, without a journey */
 };
 
 struct exchange *exchange_create(struct front *front, struct net_conn *conn);
 void exchange_destroy(struct exchange *exchange);
 
-/* Answers. Each sets status and body; then exchange_done sends it off (from any thread). */
+/* Answers, all on the loop. Each sets status and body; a handler that is done says exchange_done. */
 void exchange_fail(struct exchange *exchange, enum err err, const struct why *why);
 void exchange_header(struct exchange *exchange, const char *name, struct str value);
 void exchange_done(struct exchange *exchange);
 
-/* Send the exchange off with a task / a work allocated in exchange->mem; `finish` runs when it comes
- * back without an error (on the hub's or reader's thread), then the answer goes to the connection.
- * A full queue answers 503 with Retry-After. */
+/* The last thing that a handler does instead: send the exchange off with a task / a work allocated
+ * in exchange->mem. `run` may write the body; `finish` makes the rest of the answer when the outcome
+ * was good. A full queue answers 503 with Retry-After. */
 void exchange_task(struct exchange *exchange, struct hub_task *task,
                    void (*finish)(struct exchange *exchange));
 void exchange_work(struct exchange *exchange, struct read_work *work,
                    void (*run)(struct read_work *work, struct read_context *context),
                    void (*finish)(struct exchange *exchange));
 #define exchange_new(exchange, type) arena_new(&(exchange)->mem, type)
+
+/* It came back: make the answer. */
+void exchange_settle(struct exchange *exchange);
 
 /* Append the whole HTTP answer to `out`. */
 void exchange_put(struct exchange *exchange, struct buf *out);

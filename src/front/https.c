@@ -8,7 +8,8 @@
 
 /* READING --head--> (100-continue | upgrade -> WEBSOCKET) --request--> ANSWERING --answer--> READING
  *
- * While a request is being answered, bytes of the next one stay with net. */
+ * While a request is being answered, or an answer waits for a peer that does not read, bytes of the
+ * next request stay with net. */
 struct https_conn {
     struct front *front;
     struct net_conn *conn;
@@ -17,7 +18,7 @@ struct https_conn {
     const struct route *route;
     struct why refusal; /* what is wrong with the request at hand, found at its head */
     enum err refused;
-    bool answering, paused, stopping;
+    bool answering, paused, stopping, ending;
     struct mqtt_session *session; /* after an upgrade */
 };
 
@@ -36,6 +37,12 @@ static void *opened(void *arg, struct net_conn *conn)
     net_limit_out(conn, HTTP_ANSWER_MAX);
     net_deadline_ms(conn, front->config.http_idle_ms);
     return https;
+}
+
+static void hang_up(struct https_conn *https)
+{
+    https->ending = true;
+    net_close(https->conn);
 }
 
 /* ---- a request comes ---- */
@@ -60,7 +67,7 @@ static void upgrade(struct https_conn *https)
     }
     net_flush(https->conn);
     if (err != ERR_OK) {
-        net_close(https->conn);
+        hang_up(https);
         return;
     }
     http_reader_done(&https->reader);
@@ -149,6 +156,22 @@ static enum err read_body(struct https_conn *https, struct exchange *exchange, s
     return err == ERR_OK ? ERR_OK : ERR_BAD_INPUT;
 }
 
+/* The whole answer goes, and with it the exchange. */
+static void answer(struct https_conn *https, struct exchange *exchange)
+{
+    exchange->close |= https->stopping;
+    exchange_put(exchange, net_out(https->conn));
+    net_flush(https->conn);
+    https->answering = false;
+    if (exchange->close) {
+        hang_up(https);
+    } else {
+        http_reader_next(&https->reader);
+        net_deadline_ms(https->conn, https->front->config.http_idle_ms);
+    }
+    exchange_destroy(exchange);
+}
+
 static void dispatch(struct https_conn *https)
 {
     struct exchange *exchange = https->exchange;
@@ -164,6 +187,8 @@ static void dispatch(struct https_conn *https)
         exchange_fail(exchange, err, &https->refusal);
         exchange_done(exchange);
     }
+    if (exchange->answered)
+        answer(https, exchange);
 }
 
 /* The stream cannot be trusted again: say why, hang up. */
@@ -179,55 +204,72 @@ static void on_bad(struct https_conn *https, const struct why *why)
     exchange_fail(exchange, ERR_BAD_INPUT, &said);
     exchange->status = https->reader.status;
     exchange->close = true;
-    exchange->head_only = false;
     exchange_put(exchange, net_out(https->conn));
     net_flush(https->conn);
-    net_close(https->conn);
+    hang_up(https);
     exchange_destroy(exchange);
+}
+
+static bool may_read(const struct https_conn *https)
+{
+    return !https->answering && net_unsent(https->conn) <= NET_OUT_MARK;
+}
+
+static void read_on(struct https_conn *https)
+{
+    if (!https->paused || !may_read(https))
+        return;
+    https->paused = false;
+    net_resume(https->conn);
+}
+
+/* One step with what is there; gives the bytes that it took, `*more` whether another one may follow. */
+static size_t step(struct https_conn *https, struct str bytes, bool *more)
+{
+    if (http_reader_idle(&https->reader) && bytes.len > 0)
+        net_deadline_ms(https->conn, https->front->config.http_request_ms);
+    struct why why = {0};
+    size_t used = 0;
+    switch (http_feed(&https->reader, bytes, &used, &why)) {
+    case HTTP_MORE:
+        *more = false;
+        break;
+    case HTTP_HEAD:
+        if (is_websocket(&https->reader.request))
+            upgrade(https);
+        else if (!on_head(https))
+            dispatch(https);
+        break;
+    case HTTP_REQUEST:
+        dispatch(https);
+        break;
+    case HTTP_BAD:
+        on_bad(https, &why);
+        break;
+    }
+    return used;
 }
 
 static size_t data(void *self, struct str bytes)
 {
     struct https_conn *https = self;
     size_t taken = 0;
-    while (!https->session) {
-        struct str rest = str_skip(bytes, taken);
-        if (https->answering) {
-            if (rest.len > 0 && !https->paused)
-                net_pause(https->conn);
-            https->paused |= rest.len > 0;
-            return taken;
-        }
-        if (http_reader_idle(&https->reader) && rest.len > 0)
-            net_deadline_ms(https->conn, https->front->config.http_request_ms);
-        struct why why = {0};
-        size_t used = 0;
-        enum http_step step = http_feed(&https->reader, rest, &used, &why);
-        taken += used;
-        if (step == HTTP_MORE)
-            return taken;
-        if (step == HTTP_BAD) {
-            on_bad(https, &why);
-            return bytes.len;
-        }
-        if (step == HTTP_HEAD && is_websocket(&https->reader.request)) {
-            upgrade(https);
-            if (!https->session)
-                return bytes.len;
-        } else if (step == HTTP_HEAD) {
-            if (!on_head(https)) {
-                dispatch(https);
-                return bytes.len;
-            }
-        } else {
-            dispatch(https);
-        }
-    }
+    bool more = true;
+    while (more && !https->session && !https->ending && may_read(https))
+        taken += step(https, str_skip(bytes, taken), &more);
     struct str rest = str_skip(bytes, taken);
-    return taken + (rest.len > 0 ? mqtt_session_data(https->session, rest) : 0);
+    if (https->ending)
+        return bytes.len;
+    if (rest.len == 0)
+        return taken;
+    if (https->session)
+        return taken + mqtt_session_data(https->session, rest);
+    https->paused = true;
+    net_pause(https->conn);
+    return taken;
 }
 
-/* ---- the answer goes ---- */
+/* ---- the answer comes back ---- */
 
 void https_deliver(struct net_mail *mail, struct net_loop *loop)
 {
@@ -238,23 +280,17 @@ void https_deliver(struct net_mail *mail, struct net_loop *loop)
         return;
     }
     struct https_conn *https = net_conn_self(conn);
-    exchange->close |= https->stopping;
-    exchange_put(exchange, net_out(conn));
-    net_flush(conn);
-    https->answering = false;
-    if (exchange->close) {
-        net_close(conn);
-    } else {
-        http_reader_next(&https->reader);
-        net_deadline_ms(conn, https->front->config.http_idle_ms);
-        if (https->paused)
-            net_resume(conn);
-        https->paused = false;
-    }
-    exchange_destroy(exchange);
+    exchange_settle(exchange);
+    answer(https, exchange);
+    read_on(https);
 }
 
 /* ---- the rest of a connection's life ---- */
+
+static void drained(void *self)
+{
+    read_on(self);
+}
 
 static void timeout(void *self)
 {
@@ -262,7 +298,7 @@ static void timeout(void *self)
     if (https->session) {
         mqtt_session_timeout(https->session);
     } else if (http_reader_idle(&https->reader)) {
-        net_close(https->conn);
+        hang_up(https);
     } else {
         struct why why;
         err_fail(ERR_BAD_INPUT, &why, "the request did not come within %lld ms",
@@ -279,7 +315,7 @@ static void stopping(void *self)
     if (https->session)
         mqtt_session_stopping(https->session);
     else if (!https->answering)
-        net_close(https->conn);
+        hang_up(https);
 }
 
 static void closed(void *self)
@@ -293,5 +329,9 @@ static void closed(void *self)
     free(https);
 }
 
-const struct net_handler_ops front_https_ops = {
-    .opened = opened, .data = data, .timeout = timeout, .stopping = stopping, .closed = closed};
+const struct net_handler_ops front_https_ops = {.opened = opened,
+                                                .data = data,
+                                                .drained = drained,
+                                                .timeout = timeout,
+                                                .stopping = stopping,
+                                                .closed = closed};

@@ -40,9 +40,63 @@ static void a_request_refused_with_a_small_body_keeps_its_connection(void **stat
     peer_hang_up(&peer);
 }
 
+/* ---- one after the other ---- */
+
+static void pipelined_requests_are_answered_in_order_whoever_answers_them(void **state)
+{
+    static const struct {
+        const char *line;
+        int status;
+    } asked[] = {{"GET /devices/nobody", 404},       /* a reader */
+                 {"GET /healthz", 200},              /* nobody */
+                 {"DELETE /devices/nobody", 404},    /* the hub thread */
+                 {"GET /nowhere", 404},              /* nobody */
+                 {"PATCH /devices/nobody", 405},     /* nobody */
+                 {"GET /statistics/devices", 200},   /* a reader */
+                 {"HEAD /statistics/service", 200}}; /* nobody, without a body */
+    enum { COUNT = sizeof asked / sizeof *asked };
+    struct house *house = house_of_group();
+    struct peer peer = peer_greet(house->https_port);
+    struct buf headers = {0};
+    buf_printf(&headers, "Authorization: %s\r\n%c", house_token(house, "iothubowner").ptr, '\0');
+    for (size_t i = 0; i < COUNT; i++)
+        ask(&peer, asked[i].line, headers.ptr, NULL);
+    for (size_t i = 0; i < COUNT; i++) {
+        struct answer answer;
+        read_answer(&peer, strncmp(asked[i].line, "HEAD", 4) == 0, &answer);
+        assert_int_equal(answer.status, asked[i].status);
+        answer_done(&answer);
+    }
+    buf_done(&headers);
+    peer_hang_up(&peer);
+}
+
+static void a_peer_that_reads_late_makes_the_hub_wait_and_gets_every_answer(void **state)
+{
+    enum { COUNT = 5000 }; /* of some 5 KB: more than sockets hold and a connection may */
+    struct house *house = house_of_group();
+    struct peer peer = peer_greet(house->https_port);
+    uint64_t before = net_stats(house->net).aborted_out;
+    struct buf requests = {0};
+    for (int i = 0; i < COUNT; i++)
+        buf_put(&requests, STR("GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n"));
+    peer_send(&peer, buf_str(&requests));
+    buf_done(&requests);
+    for (int i = 0; i < COUNT; i++) {
+        struct answer answer;
+        read_answer(&peer, false, &answer);
+        assert_int_equal(answer.status, 200);
+        answer_done(&answer);
+    }
+    assert_int_equal(net_stats(house->net).aborted_out, before);
+    peer_hang_up(&peer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pipelined_requests_are_answered_in_order_whoever_answers_them),
+        cmocka_unit_test(a_peer_that_reads_late_makes_the_hub_wait_and_gets_every_answer),
         cmocka_unit_test(a_request_refused_before_its_body_is_told_why_and_closed),
         cmocka_unit_test(a_request_refused_with_a_small_body_keeps_its_connection),
     };
