@@ -4,13 +4,13 @@
  * READERS_SNAPSHOT_MS old it is given back and the walk resumes by number on a new one. */
 #include "front/paging.h"
 #include "front/routes.h"
+#include "hub/walk.h"
 #include "job/records.h"
 #include "model/fault.h"
 #include "query/query.h"
 
 enum {
-    FIND_AT_ONCE = 256, /* named devices per store call */
-    CLOCK_EVERY = 256,  /* documents between two looks at the clock */
+    CLOCK_EVERY = 256, /* documents between two looks at the clock */
 };
 
 struct query_page {
@@ -24,7 +24,6 @@ struct query_page {
 
     /* while a reader works */
     struct read_context *context;
-    unsigned parts;
     int64_t snapshot_ns; /* when the present snapshot began */
     unsigned since_clock;
     bool pause, full; /* why the visitor stopped */
@@ -90,80 +89,20 @@ static bool snapshot_is_old(struct query_page *page)
 
 /* ---- twins ---- */
 
-static bool visit_twin(void *arg, const struct entity *entity)
+static bool visit_twin(void *arg, const struct twin_view *view)
 {
     struct query_page *page = arg;
-    struct twin_view view = {.identity = &entity->id,
-                             .presence = presence_get(page->context->presence, entity->id.number),
-                             .tags = entity->loaded & PART_TAGS ? &entity->tags : NULL,
-                             .desired = entity->loaded & PART_DESIRED ? &entity->desired : NULL,
-                             .reported = entity->loaded & PART_REPORTED ? &entity->reported : NULL};
-    struct query_doc doc = {.twin = &view};
-    if (query_match(page->query, &doc, page->context->scratch) == QUERY_TRUE) {
-        if (!take(page, &doc))
-            return false;
-        page->last.second = entity->id.number;
-    }
-    page->seen = entity->id.number;
-    page->pause = snapshot_is_old(page);
-    return !page->pause;
+    if (!take(page, &(struct query_doc){.twin = view}))
+        return false;
+    page->last.second = view->identity->number;
+    return true;
 }
 
-static enum err scan_twins(struct query_page *page, struct why *why)
+static enum err walk_twins(struct query_page *page, struct why *why)
 {
-    bool modules = query_collection(page->query) == QUERY_MODULES;
-    page->seen = page->key.second;
-    for (;;) {
-        page->pause = false;
-        page->snapshot_ns = mono_ns(page);
-        enum err err = store_begin(page->context->store, why);
-        if (err != ERR_OK)
-            return err;
-        struct store_scan scan = {.after = page->seen, .modules = modules, .parts = page->parts};
-        err = store_scan(page->context->store, &scan, visit_twin, page, why);
-        store_end(page->context->store);
-        if (err != ERR_OK || page->err != ERR_OK || !page->pause)
-            return err != ERR_OK ? err : page->err;
-    }
-}
-
-static int by_number(const void *a, const void *b)
-{
-    const struct store_want *x = a, *y = b;
-    uint32_t left = x->found ? x->found->id.number : UINT32_MAX;
-    uint32_t right = y->found ? y->found->id.number : UINT32_MAX;
-    return left < right ? -1 : left > right;
-}
-
-/* A condition that names its devices: read those, in number order, and no others. */
-static enum err find_twins(struct query_page *page, const struct str *ids, size_t count,
-                           struct why *why)
-{
-    struct arena *mem = &page->work.mem;
-    struct store_want *wants = arena_array(mem, struct store_want, count + 1);
-    for (size_t i = 0; i < count; i++)
-        wants[i] = (struct store_want){.device_id = ids[i], .module_id = STR("")};
-    enum err err = store_begin(page->context->store, why);
-    if (err != ERR_OK)
-        return err;
-    err = store_find(page->context->store, wants, count, mem, why);
-    if (err == ERR_OK)
-        qsort(wants, count, sizeof(*wants), by_number);
-    bool go_on = true;
-    for (size_t i = 0; err == ERR_OK && go_on && i < count && wants[i].found; i++) {
-        uint32_t number = wants[i].found->id.number;
-        if (number <= page->key.second)
-            continue;
-        struct arena one = {0};
-        struct store_want want = {.number = number, .parts = page->parts};
-        err = store_find(page->context->store, &want, 1, &one, why);
-        if (err == ERR_OK && want.found) {
-            go_on = visit_twin(page, want.found) || page->pause;
-            page->pause = false;
-        }
-        arena_done(&one);
-    }
-    store_end(page->context->store);
+    struct twin_walk walk = {
+        .query = page->query, .after = page->key.second, .visit = visit_twin, .arg = page};
+    enum err err = twin_walk(page->context, &walk, why);
     return err != ERR_OK ? err : page->err;
 }
 
@@ -299,23 +238,12 @@ static void put_groups(struct query_page *page)
     }
 }
 
-static unsigned parts_of(const struct query *query)
-{
-    unsigned needs = query_needs_match(query) | query_needs_project(query);
-    return PART_IDENTITY | (needs & QUERY_NEEDS_TAGS ? (unsigned)PART_TAGS : 0) |
-           (needs & QUERY_NEEDS_DESIRED ? (unsigned)PART_DESIRED : 0) |
-           (needs & QUERY_NEEDS_REPORTED ? (unsigned)PART_REPORTED : 0);
-}
-
 static void query_run(struct read_work *work, struct read_context *context)
 {
     struct query_page *page = (struct query_page *)work;
     struct exchange *exchange = work->owner;
-    const struct str *ids;
-    size_t count;
     page->context = context;
     page->last = page->key;
-    page->parts = parts_of(page->query);
     buf_put(&exchange->out, STR("["));
     uint32_t rows_given = page->key.second;
     if (query_shape(page->query) == QUERY_SHAPE_GROUPS) {
@@ -324,11 +252,8 @@ static void query_run(struct read_work *work, struct read_context *context)
     }
     if (query_collection(page->query) == QUERY_JOBS)
         work->result = scan_jobs(page, &work->why);
-    else if (query_collection(page->query) == QUERY_DEVICES &&
-             query_device_ids(page->query, &ids, &count))
-        work->result = find_twins(page, ids, count, &work->why);
     else
-        work->result = scan_twins(page, &work->why);
+        work->result = walk_twins(page, &work->why);
     page->key.second = rows_given;
     if (page->groups && work->result == ERR_OK)
         put_groups(page);

@@ -1,12 +1,11 @@
 #include "base/log.h"
+#include "hub/walk.h"
 #include "job/run.h"
 #include "model/fault.h"
 #include "query/query.h"
 #include <assert.h>
 
 #define NS_PER_MS INT64_C(1000000)
-
-enum { FIND_AT_ONCE = 256 }; /* named devices per store call */
 
 /* A target set on its way: found by a reader on one snapshot, then stored by the hub thread. The
  * reader also reads what is to be done, so that jobs that wait cost next to no memory. */
@@ -25,47 +24,10 @@ struct resolve {
 
 /* ---- on a reader ---- */
 
-static bool consider(void *arg, const struct entity *entity)
+static bool take_target(void *arg, const struct twin_view *twin)
 {
-    struct resolve *resolve = arg;
-    struct twin_view view = {.identity = &entity->id,
-                             .presence =
-                                 presence_get(resolve->context->presence, entity->id.number),
-                             .tags = entity->loaded & PART_TAGS ? &entity->tags : NULL,
-                             .desired = entity->loaded & PART_DESIRED ? &entity->desired : NULL,
-                             .reported = entity->loaded & PART_REPORTED ? &entity->reported : NULL};
-    if (query_match(resolve->query, &(struct query_doc){.twin = &view},
-                    resolve->context->scratch) == QUERY_TRUE)
-        roaring_bitmap_add(resolve->targets, entity->id.number);
+    roaring_bitmap_add(arg, twin->identity->number);
     return true;
-}
-
-static unsigned parts_of(unsigned needs)
-{
-    return PART_IDENTITY | (needs & QUERY_NEEDS_TAGS ? (unsigned)PART_TAGS : 0) |
-           (needs & QUERY_NEEDS_DESIRED ? (unsigned)PART_DESIRED : 0) |
-           (needs & QUERY_NEEDS_REPORTED ? (unsigned)PART_REPORTED : 0);
-}
-
-static enum err find_named(struct resolve *resolve, const struct str *ids, size_t count,
-                           unsigned parts, struct why *why)
-{
-    enum err err = ERR_OK;
-    struct arena mem = {0};
-    for (size_t from = 0; err == ERR_OK && from < count; from += FIND_AT_ONCE) {
-        struct store_want wants[FIND_AT_ONCE] = {0};
-        size_t n = count - from < FIND_AT_ONCE ? count - from : FIND_AT_ONCE;
-        for (size_t i = 0; i < n; i++)
-            wants[i] = (struct store_want){
-                .device_id = ids[from + i], .module_id = STR(""), .parts = parts};
-        err = store_find(resolve->context->store, wants, n, &mem, why);
-        for (size_t i = 0; err == ERR_OK && i < n; i++)
-            if (wants[i].found)
-                consider(resolve, wants[i].found);
-        arena_reset(&mem);
-    }
-    arena_done(&mem);
-    return err;
 }
 
 static void make_slices(struct resolve *resolve)
@@ -116,29 +78,21 @@ static enum err read_job(struct resolve *resolve, struct why *why)
     return err;
 }
 
-static enum err find_targets(struct resolve *resolve, struct why *why)
-{
-    unsigned parts = parts_of(query_needs_match(resolve->query));
-    const struct str *ids;
-    size_t count;
-    return query_device_ids(resolve->query, &ids, &count)
-               ? find_named(resolve, ids, count, parts, why)
-               : store_scan(resolve->context->store, &(struct store_scan){.parts = parts}, consider,
-                            resolve, why);
-}
-
+/* The job and its targets may be read at two times: a job that was stored does not change its
+ * condition. */
 static void resolve_run(struct read_work *work, struct read_context *context)
 {
     struct resolve *resolve = (struct resolve *)((char *)work - offsetof(struct resolve, work));
     resolve->context = context;
     resolve->targets = roaring_bitmap_create();
-    work->result = store_begin(context->store, &work->why);
-    if (work->result == ERR_OK) {
-        work->result = read_job(resolve, &work->why);
-        if (work->result == ERR_OK)
-            work->result = find_targets(resolve, &work->why);
-        store_end(context->store);
-    }
+    work->result = read_job(resolve, &work->why);
+    if (work->result == ERR_OK)
+        work->result = twin_walk(context,
+                                 &(struct twin_walk){.query = resolve->query,
+                                                     .one_state = true,
+                                                     .visit = take_target,
+                                                     .arg = resolve->targets},
+                                 &work->why);
     if (work->result == ERR_OK)
         make_slices(resolve);
     roaring_bitmap_free(resolve->targets);

@@ -3,17 +3,26 @@
 /* One row per identity with the parts that ?1 asks for (PART_ bits of store.h). A NULL in place of
  * the number is compared without touching the table, so parts that are not wanted cost nothing, and
  * one statement serves every choice of parts. */
-#define ENTITY                                                                                     \
+#define IDENTITY                                                                                   \
     "SELECT i.number, i.device_id, i.module_id, i.created, i.etag, i.status, i.status_reason,"     \
     " i.status_time, i.auth, i.primary_key, i.secondary_key, i.primary_thumbprint,"                \
-    " i.secondary_thumbprint, i.iot_edge, i.device_scope, i.parent_scopes, i.model_id,"            \
-    " t.version, t.stamp, t.vals, t.meta, d.version, d.stamp, d.vals, d.meta,"                     \
+    " i.secondary_thumbprint, i.iot_edge, i.device_scope, i.parent_scopes, i.model_id"
+#define ENTITY                                                                                     \
+    IDENTITY                                                                                       \
+    ", t.version, t.stamp, t.vals, t.meta, d.version, d.stamp, d.vals, d.meta,"                    \
     " r.version, r.stamp, r.vals, r.meta, s.filters, s.qos1"
 #define PARTS                                                                                      \
     " LEFT JOIN tags t ON t.number = iif(?1 & 2, i.number, NULL)"                                  \
     " LEFT JOIN desired d ON d.number = iif(?1 & 4, i.number, NULL)"                               \
     " LEFT JOIN reported r ON r.number = iif(?1 & 8, i.number, NULL)"                              \
     " LEFT JOIN session s ON s.number = iif(?1 & 16, i.number, NULL)"
+
+/* Tables walked side by side, in the order of the same numbers. */
+#define RANGE(column) " WHERE " column " > ?1 AND " column " <= ?2"
+#define WALK_SECTION(table)                                                                        \
+    "SELECT number, version, stamp, vals, meta FROM " table RANGE("number") " ORDER BY number"
+#define WALK_VALUES(table)                                                                         \
+    "SELECT number, version, stamp, vals FROM " table RANGE("number") " ORDER BY number"
 
 #define JOB                                                                                        \
     "SELECT j.number, j.id, j.type, j.created, j.condition, j.body, p.state, p.start, p.window,"   \
@@ -101,6 +110,16 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_ENTITY] = ENTITY " FROM identity i" PARTS " WHERE i.number = ?2",
     [SQL_SCAN_DEVICES] = ENTITY " FROM identity i" PARTS " WHERE i.number > ?2 AND i.number <= ?3"
                                 " AND i.module_id = '' ORDER BY i.number",
+    [SQL_WALK_NUMBERS] =
+        "SELECT number FROM identity" RANGE("number") " AND module_id = '' ORDER BY number",
+    [SQL_WALK_IDENTITIES] =
+        IDENTITY " FROM identity i" RANGE("i.number") " AND i.module_id = '' ORDER BY i.number",
+    [SQL_WALK_TAGS] = WALK_SECTION("tags"),
+    [SQL_WALK_DESIRED] = WALK_SECTION("desired"),
+    [SQL_WALK_REPORTED] = WALK_SECTION("reported"),
+    [SQL_WALK_TAGS_VALUES] = WALK_VALUES("tags"),
+    [SQL_WALK_DESIRED_VALUES] = WALK_VALUES("desired"),
+    [SQL_WALK_REPORTED_VALUES] = WALK_VALUES("reported"),
     [SQL_SCAN_MODULES] = ENTITY " FROM identity i INDEXED BY identity_module" PARTS
                                 " WHERE i.number > ?2 AND i.number <= ?3"
                                 " AND i.module_id <> '' ORDER BY i.number",

@@ -147,7 +147,7 @@ enum err sqlite_find(struct store_reader *base, struct store_want *wants, size_t
 
 /* ---- reading a row ---- */
 
-static bool read_identity(sqlite3_stmt *row, struct identity *id)
+bool sqlite_read_identity(sqlite3_stmt *row, struct identity *id)
 {
     int64_t status = sqlite3_column_int64(row, 5), auth = sqlite3_column_int64(row, 8);
     if (status < 0 || status > IDENTITY_DISABLED || auth < 0 || auth > AUTH_NONE)
@@ -190,7 +190,7 @@ static struct twin_section read_section(sqlite3_stmt *row, int at, enum twin_par
 static bool read_entity(sqlite3_stmt *row, unsigned parts, struct entity *out)
 {
     *out = (struct entity){.loaded = parts | PART_IDENTITY};
-    if (!read_identity(row, &out->id))
+    if (!sqlite_read_identity(row, &out->id))
         return false;
     int64_t created = out->id.created_ticks;
     if (parts & PART_TAGS)
@@ -229,10 +229,12 @@ static enum err visit_entities(struct db *db, sqlite3_stmt *query, unsigned part
     return err ? err : end;
 }
 
-enum err sqlite_scan(struct store_reader *reader, const struct store_scan *scan,
-                     bool (*visit)(void *, const struct entity *), void *arg, struct why *why)
+/* One statement for all: of modules there are few among many devices, and sessions are rarely
+ * asked for. */
+static enum err scan_joined(struct db *db, const struct store_scan *scan,
+                            bool (*visit)(void *, const struct entity *), void *arg,
+                            struct why *why)
 {
-    struct db *db = reader_db(reader);
     enum err err;
     sqlite3_stmt *query =
         db_query(db, scan->modules ? SQL_SCAN_MODULES : SQL_SCAN_DEVICES, &err, why);
@@ -242,6 +244,22 @@ enum err sqlite_scan(struct store_reader *reader, const struct store_scan *scan,
     bind_int(query, 2, scan->after);
     bind_int(query, 3, scan->until ? scan->until : UINT32_MAX);
     return visit_entities(db, query, scan->parts, visit, arg, why);
+}
+
+enum err sqlite_scan(struct store_reader *base, const struct store_scan *scan,
+                     bool (*visit)(void *, const struct entity *), void *arg, struct why *why)
+{
+    struct sqlite_reader *reader = (struct sqlite_reader *)base;
+    if (scan->modules || scan->parts & PART_SESSION)
+        return scan_joined(reader->db, scan, visit, arg, why);
+    bool own = reader->db == &reader->own && !reader->in_snapshot;
+    enum err err = own ? store_begin(base, why) : ERR_OK;
+    if (err)
+        return err;
+    err = sqlite_walk(reader->db, scan, visit, arg, why);
+    if (own)
+        store_end(base);
+    return err;
 }
 
 enum err sqlite_scan_names(struct store_reader *reader, struct str after, size_t limit,

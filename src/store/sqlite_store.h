@@ -1,8 +1,13 @@
 /* sqlite_store.h - the parts of the SQLite backend, for each other.
  *
- *   sqlite_open.c   opening, closing, figures        sqlite_read.c   identities, twins, small
- * tables sqlite_write.c  a commit, purging                sqlite_jobs.c   rows of jobs checkpoint.c
- * the thread                       sql.c, schema.c the texts */
+ *   sqlite_open.c   opening, closing, figures
+ *   sqlite_read.c   identities, twins, small tables
+ *   sqlite_walk.c   a whole fleet
+ *   sqlite_write.c  a commit
+ *   sqlite_jobs.c   rows of jobs
+ *   sqlite_purge.c  what is no longer needed
+ *   checkpoint.c    the thread
+ *   sql.c, schema.c the texts */
 #pragma once
 #include "store/checkpoint.h"
 #include "store/sql.h"
@@ -72,6 +77,12 @@ enum err sqlite_job_chunks(struct store_reader *reader, uint32_t job, uint32_t f
 enum err sqlite_job_outcomes(struct store_reader *reader, uint32_t job, uint32_t id,
                              bool (*visit)(void *, const struct job_outcome *), void *arg,
                              struct why *why);
+
+/* All devices of a scan, in the transaction that is open. */
+enum err sqlite_walk(struct db *db, const struct store_scan *scan,
+                     bool (*visit)(void *, const struct entity *), void *arg, struct why *why);
+/* An identity from the first columns of a row; false when they cannot be ours. */
+bool sqlite_read_identity(sqlite3_stmt *row, struct identity *id);
 
 static inline struct db *reader_db(struct store_reader *reader)
 {

@@ -188,9 +188,11 @@ struct store_scan {
     uint32_t until; /* and at most this; 0 = all */
     bool modules;   /* the collection: devices or modules */
     unsigned parts;
+    bool bare; /* the fast way through a fleet: no more is promised of an identity than its number,
+                  and of a section all but `meta` and `born_ticks` */
 };
-/* Every identity of the collection in number order. The visitor gives false to stop early. The
- * entity and its texts are valid until the visitor returns. */
+/* Every identity of the collection in number order, all of one state. The visitor gives false to
+ * stop early. The entity and its texts are valid until the visitor returns. */
 enum err store_scan(struct store_reader *reader, const struct store_scan *scan,
                     bool (*visit)(void *arg, const struct entity *entity), void *arg,
                     struct why *why);

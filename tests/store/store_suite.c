@@ -368,6 +368,10 @@ static const struct {
     {"nothing is left after the last", {.after = 40}, 0, ""},
     {"the visitor can stop", {0}, 2, "10 20"},
     {"parts change nothing about who comes", {.parts = PART_TWIN | PART_SESSION}, 0, "10 20 30 40"},
+    {"nor do sections side by side", {.parts = PART_TWIN}, 0, "10 20 30 40"},
+    {"nor does a bare walk", {.parts = PART_TWIN, .bare = true}, 0, "10 20 30 40"},
+    {"a bare walk is bounded", {.after = 10, .until = 30, .bare = true}, 0, "20 30"},
+    {"a bare walk of modules", {.after = 15, .modules = true, .bare = true}, 0, "25 35 45"},
 };
 
 static void scans_follow_the_table(void **state)
@@ -400,6 +404,38 @@ static void a_scan_brings_the_parts_that_it_asks_for(void **state)
     struct store_scan scan = {.parts = PART_TAGS | PART_REPORTED};
     ok(store_scan(reader, &scan, check_scanned, &seen, &why));
     assert_int_equal(seen, 4);
+}
+
+static bool check_bare(void *arg, const struct entity *entity)
+{
+    struct twin_section fresh = twin_section_fresh(TWIN_DESIRED, 0);
+    assert_int_equal(entity->loaded & PART_TWIN, PART_DESIRED | PART_REPORTED);
+    assert_int_equal(entity->desired.version, entity->id.number % 2 ? 5 : fresh.version);
+    check_str(entity->desired.values, entity->id.number % 2 ? STR("{\"a\":1}") : fresh.values);
+    check_str(entity->reported.values, STR("{}"));
+    assert_int_equal(entity->id.number, ++*(uint32_t *)arg);
+    return true;
+}
+
+/* Sections stand in tables of their own: each must meet its identity, whoever lacks which. */
+static void a_bare_scan_brings_values_and_versions(void **state)
+{
+    for (uint32_t number = 1; number <= 6; number++) {
+        char id[8];
+        snprintf(id, sizeof id, "d%u", number);
+        struct entity device = bare_device(number, id);
+        device.dirty |= number % 2 ? PART_DESIRED | PART_TAGS : PART_TAGS;
+        device.desired = section_of("{\"a\":1}", 5);
+        device.tags = section_of("{\"b\":1}", 5);
+        create(device);
+    }
+    uint32_t seen = 0;
+    struct store_scan scan = {.parts = PART_DESIRED | PART_REPORTED, .bare = true};
+    ok(store_scan(reader, &scan, check_bare, &seen, &why));
+    assert_int_equal(seen, 6);
+    seen = 0;
+    ok(store_scan(store_main(store), &scan, check_bare, &seen, &why));
+    assert_int_equal(seen, 6);
 }
 
 static const struct {
@@ -1106,6 +1142,7 @@ int store_suite_run(const struct store_backend *which)
         RULE("an unknown number is nobody", an_unknown_number_is_nobody),
         RULE("scans", scans_follow_the_table),
         RULE("a scan brings the parts that it asks for", a_scan_brings_the_parts_that_it_asks_for),
+        RULE("a bare scan brings values and versions", a_bare_scan_brings_values_and_versions),
         RULE("scans by name", name_scans_follow_the_table),
         RULE("counters begin at one and are kept", counters_begin_at_one_and_are_kept),
         RULE("policies are replaced as a whole", policies_are_replaced_as_a_whole),

@@ -1,0 +1,220 @@
+#include "hub/walk.h"
+#include <stdlib.h>
+
+enum {
+    CLOCK_EVERY = 256, /* twins between two looks at the clock */
+    FIND_AT_ONCE = 64, /* named devices loaded by one store call */
+};
+
+/* A walk under way. */
+struct steps {
+    struct twin_walk *walk;
+    struct read_context *context;
+    unsigned match_parts; /* PART_ bits loaded for the verdict */
+    unsigned late_parts;  /* PART_ bits that the answer needs beyond that; 0: none */
+    uint32_t seen;        /* the last number that was dealt with */
+    int64_t snapshot_ns;  /* when the present snapshot began */
+    unsigned since_clock;
+    bool pause, over; /* why the store's visitor stopped */
+    struct arena late;
+    enum err err;
+    struct why *why;
+};
+
+static enum err scan(struct steps *s);
+static enum err find_ids(struct steps *s, const struct str *ids, size_t count);
+
+static unsigned parts_of(unsigned needs)
+{
+    return (needs & QUERY_NEEDS_TAGS ? (unsigned)PART_TAGS : 0) |
+           (needs & QUERY_NEEDS_DESIRED ? (unsigned)PART_DESIRED : 0) |
+           (needs & QUERY_NEEDS_REPORTED ? (unsigned)PART_REPORTED : 0);
+}
+
+static bool is_bare(unsigned needs)
+{
+    return !(needs & (QUERY_NEEDS_IDENTITY | QUERY_NEEDS_METADATA));
+}
+
+/* Of an answer that ends after a page, what the verdict does not need is loaded for the few that
+ * match. Aggregates take all that matches, so theirs comes along. */
+static void plan(struct steps *s)
+{
+    const struct query *query = s->walk->query;
+    unsigned match = query_needs_match(query), all = match | query_needs_project(query);
+    if (query_shape(query) == QUERY_SHAPE_GROUPS)
+        match = all;
+    s->match_parts = parts_of(match) | (is_bare(match) ? 0 : PART_IDENTITY);
+    bool late = parts_of(all & ~match) || is_bare(match) != is_bare(all);
+    s->late_parts = late ? parts_of(all) | PART_IDENTITY : 0;
+}
+
+enum err twin_walk(struct read_context *context, struct twin_walk *walk, struct why *why)
+{
+    struct steps s = {.walk = walk, .context = context, .seen = walk->after, .why = why};
+    const struct str *ids;
+    size_t count;
+    walk->read = walk->matched = walk->snapshots = 0;
+    plan(&s);
+    bool named = query_collection(walk->query) == QUERY_DEVICES &&
+                 query_device_ids(walk->query, &ids, &count);
+    walk->way = named ? TWIN_WALK_IDS : TWIN_WALK_SCAN;
+    enum err err = named ? find_ids(&s, ids, count) : scan(&s);
+    arena_done(&s.late);
+    return err != ERR_OK ? err : s.err;
+}
+
+/* ---- one twin ---- */
+
+static struct twin_view view_of(struct steps *s, const struct entity *entity)
+{
+    return (struct twin_view){
+        .identity = &entity->id,
+        .presence = presence_get(s->context->presence, entity->id.number),
+        .tags = entity->loaded & PART_TAGS ? &entity->tags : NULL,
+        .desired = entity->loaded & PART_DESIRED ? &entity->desired : NULL,
+        .reported = entity->loaded & PART_REPORTED ? &entity->reported : NULL,
+    };
+}
+
+static bool give(struct steps *s, const struct twin_view *view)
+{
+    s->walk->matched++;
+    if (!s->late_parts)
+        return s->walk->visit(s->walk->arg, view);
+    arena_reset(&s->late);
+    struct store_want want = {.number = view->identity->number, .parts = s->late_parts};
+    s->err = store_find(s->context->store, &want, 1, &s->late, s->why);
+    if (s->err != ERR_OK || !want.found)
+        return s->err == ERR_OK;
+    struct twin_view whole = view_of(s, want.found);
+    whole.presence = view->presence; /* as it was judged */
+    return s->walk->visit(s->walk->arg, &whole);
+}
+
+/* False: the walk is over. */
+static bool judge(struct steps *s, const struct entity *entity)
+{
+    struct twin_view view = view_of(s, entity);
+    struct query_doc doc = {.twin = &view};
+    s->walk->read++;
+    if (query_match(s->walk->query, &doc, s->context->scratch) == QUERY_TRUE && !give(s, &view))
+        return false;
+    s->seen = entity->id.number;
+    return true;
+}
+
+/* ---- all of them ---- */
+
+static int64_t now_ns(struct steps *s)
+{
+    return s->context->clock->mono_ns(s->context->clock);
+}
+
+static enum err begin(struct steps *s)
+{
+    s->pause = false;
+    s->snapshot_ns = now_ns(s);
+    s->walk->snapshots++;
+    return store_begin(s->context->store, s->why);
+}
+
+static bool is_old(struct steps *s)
+{
+    if (s->walk->one_state || ++s->since_clock < CLOCK_EVERY)
+        return false;
+    s->since_clock = 0;
+    return now_ns(s) - s->snapshot_ns > READERS_SNAPSHOT_MS * INT64_C(1000000);
+}
+
+static bool visit_scanned(void *arg, const struct entity *entity)
+{
+    struct steps *s = arg;
+    s->over = !judge(s, entity);
+    s->pause = !s->over && is_old(s);
+    return !s->over && !s->pause;
+}
+
+static enum err scan(struct steps *s)
+{
+    for (;;) {
+        enum err err = begin(s);
+        if (err != ERR_OK)
+            return err;
+        struct store_scan all = {
+            .after = s->seen,
+            .modules = query_collection(s->walk->query) == QUERY_MODULES,
+            .parts = s->match_parts,
+            .bare = !(s->match_parts & PART_IDENTITY),
+        };
+        err = store_scan(s->context->store, &all, visit_scanned, s, s->why);
+        store_end(s->context->store);
+        if (err != ERR_OK || !s->pause)
+            return err;
+    }
+}
+
+/* ---- those that are named ---- */
+
+static int by_number(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The numbers of those that exist and are still to come, in order. */
+static enum err numbers_of(struct steps *s, const struct str *ids, size_t count, uint32_t *numbers,
+                           size_t *found)
+{
+    struct arena mem = {0};
+    enum err err = ERR_OK;
+    *found = 0;
+    for (size_t from = 0; err == ERR_OK && from < count; from += FIND_AT_ONCE) {
+        struct store_want wants[FIND_AT_ONCE];
+        size_t some = count - from < FIND_AT_ONCE ? count - from : FIND_AT_ONCE;
+        for (size_t i = 0; i < some; i++)
+            wants[i] = (struct store_want){.device_id = ids[from + i], .module_id = STR("")};
+        err = store_find(s->context->store, wants, some, &mem, s->why);
+        for (size_t i = 0; err == ERR_OK && i < some; i++)
+            if (wants[i].found && wants[i].number > s->walk->after)
+                numbers[(*found)++] = wants[i].number;
+        arena_reset(&mem);
+    }
+    arena_done(&mem);
+    qsort(numbers, *found, sizeof *numbers, by_number);
+    return err;
+}
+
+/* In batches, so that the memory is bounded however long the list. */
+static enum err judge_numbers(struct steps *s, const uint32_t *numbers, size_t count)
+{
+    struct arena mem = {0};
+    enum err err = ERR_OK;
+    for (size_t from = 0; err == ERR_OK && !s->over && from < count; from += FIND_AT_ONCE) {
+        struct store_want wants[FIND_AT_ONCE];
+        size_t some = count - from < FIND_AT_ONCE ? count - from : FIND_AT_ONCE;
+        for (size_t i = 0; i < some; i++)
+            wants[i] = (struct store_want){.number = numbers[from + i], .parts = s->match_parts};
+        err = store_find(s->context->store, wants, some, &mem, s->why);
+        for (size_t i = 0; err == ERR_OK && !s->over && i < some; i++)
+            s->over = wants[i].found && !judge(s, wants[i].found);
+        arena_reset(&mem);
+    }
+    arena_done(&mem);
+    return err;
+}
+
+static enum err find_ids(struct steps *s, const struct str *ids, size_t count)
+{
+    enum err err = begin(s);
+    if (err != ERR_OK)
+        return err;
+    uint32_t *numbers = xcalloc(count ? count : 1, sizeof *numbers);
+    size_t found;
+    err = numbers_of(s, ids, count, numbers, &found);
+    if (err == ERR_OK)
+        err = judge_numbers(s, numbers, found);
+    store_end(s->context->store);
+    free(numbers);
+    return err;
+}
