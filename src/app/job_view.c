@@ -7,7 +7,8 @@
 enum {
     BAR_MIN = 10,
     BAR_MAX = 40,
-    PERCENT_COLUMNS = 6, /* " 100% " */
+    BAR_ENDS = 3, /* "[] " */
+    STATUS_COLUMNS = 9,
 };
 #define STALL_NS (JOB_PACE_STALL_S * INT64_C(1000000000))
 
@@ -146,15 +147,18 @@ static void put_time_left(struct buf *out, const struct job_view *view, double r
     }
 }
 
-static void put_pace(struct buf *out, const struct job_view *view, double rate, int64_t now_ticks)
+/* What is said behind the counts; `level` 2: rate and time left, 1: time left, 0: nothing. */
+static void put_pace(struct buf *out, const struct job_view *view, double rate, int64_t now_ticks,
+                     int level)
 {
-    if (rate > 0) {
+    if (level > 1 && rate > 0) {
         buf_put(out, STR("  "));
         term_put_rate(out, rate);
     }
     size_t before = out->len;
     buf_put(out, STR("  "));
-    put_time_left(out, view, rate, now_ticks);
+    if (level > 0)
+        put_time_left(out, view, rate, now_ticks);
     if (out->len == before + 2)
         out->len = before;
 }
@@ -168,26 +172,41 @@ static void put_bar(struct buf *out, double share, size_t width)
     buf_put_char(out, ']');
 }
 
+/* All that fits into `room` with `spared` columns to spare, or nothing. */
+static void put_fitting_pace(struct buf *out, const struct job_view *view, double rate,
+                             int64_t now_ticks, size_t room, size_t spared)
+{
+    for (int level = 2; level >= 0; level--) {
+        buf_reset(out);
+        put_pace(out, view, rate, now_ticks, level);
+        if (out->len + spared <= room)
+            return;
+    }
+}
+
 void job_view_put_line(struct buf *out, const struct job_view *view, double rate, int64_t now_ticks,
                        unsigned columns)
 {
     struct buf counts = {0}, pace = {0}, line = {0};
-    put_pace(&pace, view, rate, now_ticks);
-    term_put_cell(&line, view->status, 10);
+    term_put_cell(&line, view->status, STATUS_COLUMNS);
     if (view->total > 0) {
         double share = (double)finished(view) / (double)view->total;
         put_counts(&counts, view);
-        size_t taken = line.len + PERCENT_COLUMNS + counts.len + pace.len + 3;
+        buf_printf(&line, " %3d%% ", (int)(share * 100));
+        size_t taken = line.len + counts.len;
         size_t room = columns > taken ? columns - taken : 0;
-        buf_printf(&line, "%4d%% ", (int)(share * 100));
-        if (room >= BAR_MIN) {
-            put_bar(&line, share, room < BAR_MAX ? room : BAR_MAX);
+        bool bar = room >= BAR_MIN + BAR_ENDS;
+        put_fitting_pace(&pace, view, rate, now_ticks, room, bar ? BAR_MIN + BAR_ENDS : 0);
+        if (bar) {
+            size_t width = room - BAR_ENDS - pace.len;
+            put_bar(&line, share, width < BAR_MAX ? width : BAR_MAX);
             buf_put_char(&line, ' ');
         }
         buf_put(&line, buf_str(&counts));
+    } else {
+        put_fitting_pace(&pace, view, rate, now_ticks, columns - line.len, 0);
     }
-    if (line.len + pace.len <= columns)
-        buf_put(&line, buf_str(&pace));
+    buf_put(&line, buf_str(&pace));
     buf_put(out, str_take(buf_str(&line), columns));
     buf_done(&counts);
     buf_done(&pace);
@@ -202,7 +221,7 @@ void job_view_put_plain(struct buf *out, const struct job_view *view, double rat
         buf_printf(out, "  %d%%  ", (int)((double)finished(view) * 100 / (double)view->total));
         put_counts(out, view);
     }
-    put_pace(out, view, rate, now_ticks);
+    put_pace(out, view, rate, now_ticks, 2);
 }
 
 void job_view_put_summary(struct buf *out, const struct job_view *view)

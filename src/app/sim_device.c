@@ -605,7 +605,9 @@ enum err sim_device_input(struct sim_device *device, const struct sim_world *wor
         rest = str_skip(rest, used);
     }
     if (rest.len > 0 && step == STEP_BAD)
-        return ERR_BAD_INPUT;
+        return device->state == SIM_SIGNING_IN
+                   ? err_fail(ERR_BAD_INPUT, why, "that is no MQTT: is --mqtt-port right?")
+                   : ERR_BAD_INPUT;
     struct buf left = {0};
     if (rest.len > 0)
         buf_put(&left, rest);

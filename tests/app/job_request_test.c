@@ -1,0 +1,163 @@
+/* From options to the body of a PUT: docs/spec/jobs.md 2. */
+#include "../base/check.h"
+#include "app/job_cli.h"
+#include "base/time.h"
+#include "model/job.h"
+#include <getopt.h>
+
+#define NONE .command = "job run", .response_timeout_s = -1, .connect_timeout_s = -1, .limit = -1
+
+static const int64_t NOW = INT64_C(17145510000000000); /* 2024-05-01T08:10:00Z */
+
+static const struct {
+    const char *rule;
+    struct job_options options;
+    const char *body;
+} requests[] = {
+    {"a method without more",
+     {NONE, .method = "reboot", .where = "*"},
+     "{\"jobId\":\"j\",\"type\":\"scheduleDeviceMethod\","
+     "\"cloudToDeviceMethod\":{\"methodName\":\"reboot\",\"payload\":null},"
+     "\"queryCondition\":\"*\"}"},
+    {"a method with all",
+     {.command = "job run",
+      .method = "reboot",
+      .payload = " { \"delay\" : [1, 2.5, \"\\u00e4\"] } ",
+      .response_timeout_s = 15,
+      .connect_timeout_s = 0,
+      .where = "tags.\"a\" = 'x'",
+      .start = "2030-01-02T03:04:05Z",
+      .window_s = 300},
+     "{\"jobId\":\"j\",\"type\":\"scheduleDeviceMethod\","
+     "\"cloudToDeviceMethod\":{\"methodName\":\"reboot\",\"payload\":{\"delay\":[1,2.5,\"ä\"]},"
+     "\"responseTimeoutInSeconds\":15,\"connectTimeoutInSeconds\":0},"
+     "\"queryCondition\":\"tags.\\\"a\\\" = 'x'\",\"startTime\":\"2030-01-02T03:04:05Z\","
+     "\"maxExecutionTimeInSeconds\":300}"},
+    {"desired properties; null deletes",
+     {NONE, .desired = "{\"a\":null}", .where = "*"},
+     "{\"jobId\":\"j\",\"type\":\"scheduleUpdateTwin\",\"updateTwin\":{\"etag\":\"*\","
+     "\"properties\":{\"desired\":{\"a\":null}}},\"queryCondition\":\"*\"}"},
+    {"tags alone",
+     {NONE, .tags = "{\"ring\":\"late\"}", .where = "*"},
+     "{\"jobId\":\"j\",\"type\":\"scheduleUpdateTwin\",\"updateTwin\":{\"etag\":\"*\","
+     "\"tags\":{\"ring\":\"late\"}},\"queryCondition\":\"*\"}"},
+    {"both",
+     {NONE, .tags = "{}", .desired = "{\"b\":1}", .where = "*"},
+     "{\"jobId\":\"j\",\"type\":\"scheduleUpdateTwin\",\"updateTwin\":{\"etag\":\"*\",\"tags\":{},"
+     "\"properties\":{\"desired\":{\"b\":1}}},\"queryCondition\":\"*\"}"},
+    {"a start counted from now",
+     {NONE, .method = "m", .where = "*", .start = "+5m"},
+     "{\"jobId\":\"j\",\"type\":\"scheduleDeviceMethod\","
+     "\"cloudToDeviceMethod\":{\"methodName\":\"m\",\"payload\":null},\"queryCondition\":\"*\","
+     "\"startTime\":\"2024-05-01T08:15:00Z\"}"},
+};
+
+static void options_become_a_body(void **state)
+{
+    for (size_t i = 0; i < COUNT(requests); i++) {
+        struct buf out = {0};
+        struct why why;
+        check_int(requests[i].rule,
+                  job_request_write(&requests[i].options, STR("j"), NOW, &out, &why), ERR_OK);
+        check_str(requests[i].rule, buf_str(&out), str_from(requests[i].body));
+        buf_done(&out);
+    }
+}
+
+static const struct {
+    const char *rule;
+    struct job_options options;
+    const char *word; /* that the complaint has */
+} mistakes[] = {
+    {"nothing to do", {NONE, .where = "*"}, "--method"},
+    {"nobody to do it", {NONE, .method = "m"}, "--where"},
+    {"two things at once", {NONE, .method = "m", .tags = "{}", .where = "*"}, "not both"},
+    {"a payload for a twin", {NONE, .tags = "{}", .payload = "1", .where = "*"}, "--payload"},
+    {"a payload that is not JSON",
+     {NONE, .method = "m", .payload = "{a", .where = "*"},
+     "--payload"},
+    {"an empty payload", {NONE, .method = "m", .payload = "", .where = "*"}, "--payload"},
+    {"desired is not an object", {NONE, .desired = "[1]", .where = "*"}, "--desired"},
+    {"tags are not an object", {NONE, .tags = "1", .where = "*"}, "--tags"},
+    {"a member twice", {NONE, .tags = "{\"a\":1,\"a\":2}", .where = "*"}, "--tags"},
+    {"no time", {NONE, .method = "m", .where = "*", .start = "tomorrow"}, "--start"},
+    {"no time to add", {NONE, .method = "m", .where = "*", .start = "+x"}, "--start"},
+};
+
+static void mistakes_are_named(void **state)
+{
+    for (size_t i = 0; i < COUNT(mistakes); i++) {
+        struct buf out = {0};
+        struct why why = {0};
+        check_int(mistakes[i].rule,
+                  job_request_write(&mistakes[i].options, STR("j"), NOW, &out, &why),
+                  ERR_BAD_INPUT);
+        check(mistakes[i].rule, strstr(why.text, mistakes[i].word) != NULL);
+        buf_done(&out);
+    }
+}
+
+static const struct {
+    const char *rule, *method, *id;
+} names[] = {
+    {"a method's name and the time", "reboot", "reboot-20240501-081000-00ff"},
+    {"a twin change", NULL, "twin-20240501-081000-00ff"},
+    {"letters that an id cannot have", "a/b c*d", "a-b-c-d-20240501-081000-00ff"},
+    {"a long name is cut",
+     "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
+     "abcdefghijklmnopqrstuvwxyzabcdef-20240501-081000-00ff"},
+};
+
+static void a_job_gets_a_name_that_says_something(void **state)
+{
+    for (size_t i = 0; i < COUNT(names); i++) {
+        struct arena mem = {0};
+        struct job_options options = {NONE, .method = names[i].method};
+        struct str id = job_request_id(&options, NOW, 255, &mem);
+        check_str(names[i].rule, id, str_from(names[i].id));
+        check(names[i].rule, job_id_valid(id));
+        arena_done(&mem);
+    }
+}
+
+/* ---- the command line ---- */
+
+static int job(const char *first, ...)
+{
+    char *argv[16] = {(char *)(uintptr_t) "job", (char *)(uintptr_t)first};
+    int argc = 2;
+    va_list rest;
+    va_start(rest, first);
+    while ((argv[argc] = va_arg(rest, char *)))
+        argc++;
+    va_end(rest);
+    optind = 0; /* glibc: begin anew */
+    return cmd_job(argc, argv);
+}
+
+static void wrong_use_is_told_apart_from_failure(void **state)
+{
+    unsetenv(SERVICE_ENVIRONMENT);
+    check_int("no command", job(NULL, NULL), EXIT_USAGE);
+    check_int("an unknown one", job("dance", NULL), EXIT_USAGE);
+    check_int("no id", job("show", NULL), EXIT_USAGE);
+    check_int("two ids", job("show", "a", "b", NULL), EXIT_USAGE);
+    check_int("an id that is none", job("show", "a'b", NULL), EXIT_USAGE);
+    check_int("an option of another command", job("list", "--method", "m", NULL), EXIT_USAGE);
+    check_int("an unknown option", job("list", "--colour", NULL), EXIT_USAGE);
+    check_int("a number that is none", job("list", "--limit", "x", NULL), EXIT_USAGE);
+    check_int("no hub", job("list", NULL), EXIT_USAGE);
+    check_int("a hub that is not there", job("list", "--data", "/nonexistent", NULL), EXIT_FAILED);
+    check_int("help is no mistake", job("run", "--help", NULL), EXIT_OK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(options_become_a_body),
+        cmocka_unit_test(mistakes_are_named),
+        cmocka_unit_test(a_job_gets_a_name_that_says_something),
+        cmocka_unit_test(wrong_use_is_told_apart_from_failure),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
