@@ -54,18 +54,33 @@ static void fill(struct rig *rig, uint32_t devices)
     arena_done(&mem);
 }
 
-void rig_open_store(struct rig *rig, uint32_t devices)
+static void set_up(struct rig *rig)
 {
     log_setup(LOG_ERROR + 1, LOG_TEXT);
     lossy_vfs_register("lossy");
-    lossy_vfs_arm(&(struct lossy_plan){0});
-    *rig = (struct rig){.dir = "/tmp/muster-hub-XXXXXX"};
-    assert_non_null(mkdtemp(rig->dir));
+    *rig = (struct rig){0};
     clock_fake_init(&rig->clock, RIG_EPOCH);
     random_fake_init(&rig->random, 1);
     rig->tasks = xcalloc(RIG_TASKS_MAX, sizeof(struct hub_task *));
+}
+
+void rig_open_store(struct rig *rig, uint32_t devices)
+{
+    static const char form[] = "/tmp/muster-hub-XXXXXX";
+    set_up(rig);
+    memcpy(rig->dir, form, sizeof(form));
+    assert_non_null(mkdtemp(rig->dir));
+    lossy_vfs_arm(&(struct lossy_plan){0});
     open_store(rig);
     fill(rig, devices);
+}
+
+void rig_open_at(struct rig *rig, const char *dir)
+{
+    set_up(rig);
+    rig->keep_dir = true;
+    snprintf(rig->dir, sizeof(rig->dir), "%s", dir);
+    rig_reopen(rig);
 }
 
 void rig_start(struct rig *rig)
@@ -102,7 +117,7 @@ void rig_reopen(struct rig *rig)
     rig_start(rig);
 }
 
-static void remove_folder(const char *dir)
+void rig_remove_folder(const char *dir)
 {
     DIR *folder = opendir(dir);
     assert_non_null(folder);
@@ -115,7 +130,8 @@ static void remove_folder(const char *dir)
 
 void rig_close(struct rig *rig)
 {
-    lossy_vfs_arm(&(struct lossy_plan){0});
+    if (!rig->keep_dir) /* who brought the folder has plans of his own for its disk */
+        lossy_vfs_arm(&(struct lossy_plan){0});
     rig_stop(rig);
     for (size_t i = 0; i < rig->task_count; i++) {
         arena_done(&rig->tasks[i]->mem);
@@ -124,7 +140,8 @@ void rig_close(struct rig *rig)
     free(rig->tasks);
     buf_done(&rig->log);
     arena_done(&rig->mem);
-    remove_folder(rig->dir);
+    if (!rig->keep_dir)
+        rig_remove_folder(rig->dir);
 }
 
 /* ---- time ---- */

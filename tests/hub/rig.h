@@ -35,9 +35,12 @@ void rig_open(struct rig *rig, uint32_t devices);
 /* Only the folder and its store; rig_start follows. */
 void rig_open_store(struct rig *rig, uint32_t devices);
 void rig_start(struct rig *rig);
+/* The hub of a folder that exists and stays. */
+void rig_open_at(struct rig *rig, const char *dir);
 void rig_stop(struct rig *rig); /* hub, readers and store; what was not answered gets its answer */
 void rig_reopen(struct rig *rig);
 void rig_close(struct rig *rig);
+void rig_remove_folder(const char *dir);
 
 /* Turns until nothing is due; one turn; the same after time has passed, on all clocks. */
 void rig_run(struct rig *rig);

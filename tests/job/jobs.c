@@ -32,6 +32,13 @@ void jobs_open_with(struct job_rig *jobs, uint32_t devices, struct job_engine_co
     jobs_up(jobs);
 }
 
+void jobs_open_at(struct job_rig *jobs, const char *dir)
+{
+    *jobs = (struct job_rig){0};
+    rig_open_at(&jobs->rig, dir);
+    jobs_up(jobs);
+}
+
 void jobs_open(struct job_rig *jobs, uint32_t devices)
 {
     jobs_open_with(jobs, devices, (struct job_engine_config){0});

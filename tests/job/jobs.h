@@ -12,6 +12,8 @@ struct job_rig {
 };
 void jobs_open(struct job_rig *jobs, uint32_t devices);
 void jobs_open_with(struct job_rig *jobs, uint32_t devices, struct job_engine_config config);
+/* Over a folder that exists and stays. */
+void jobs_open_at(struct job_rig *jobs, const char *dir);
 /* As after a crash between two turns: everything in memory is gone, the store is read again. */
 void jobs_restart(struct job_rig *jobs);
 /* The two halves of it: time may pass in between. */
