@@ -68,18 +68,18 @@ static bool signed_by_identity(const struct sas_token *token, const struct ident
 }
 
 static const char *check_device(const struct front *front, const struct sas_token *token,
-                                const struct identity *identity, struct arena *mem)
+                                const struct identity *identity, bool *by_policy, struct arena *mem)
 {
     if (identity->auth != AUTH_SAS)
         return "the device does not use SAS tokens";
     const struct policy *policy =
         token->skn.len ? policy_find(front->config.policies, front->config.policy_count, token->skn)
                        : NULL;
-    bool by_policy = policy && policy_grants(policy->rights, RIGHT_DEVICE_CONNECT) &&
-                     sas_verify(token, policy->primary_key, policy->secondary_key);
+    *by_policy = policy && policy_grants(policy->rights, RIGHT_DEVICE_CONNECT) &&
+                 sas_verify(token, policy->primary_key, policy->secondary_key);
     bool own = token->skn.len == 0 || str_eq(token->skn, identity->device_id);
     bool by_key = own && sas_names_identity(token) && signed_by_identity(token, identity, mem);
-    if (!by_policy && !by_key)
+    if (!*by_policy && !by_key)
         return "wrong signature, or a policy that may not connect devices";
     if (sas_expired(token, now_s(front)))
         return "the token is expired";
@@ -93,10 +93,10 @@ static const char *check_device(const struct front *front, const struct sas_toke
 }
 
 enum err auth_device(const struct front *front, const struct sas_token *token,
-                     const struct identity *identity, struct why *why)
+                     const struct identity *identity, bool *by_policy, struct why *why)
 {
     struct arena mem = {0};
-    const char *wrong = check_device(front, token, identity, &mem);
+    const char *wrong = check_device(front, token, identity, by_policy, &mem);
     arena_done(&mem);
     if (!wrong)
         return ERR_OK;

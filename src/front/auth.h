@@ -15,6 +15,7 @@ enum err auth_service(const struct front *front, struct str authorization, struc
                       const char **reason, struct why *why);
 
 /* A device: its token against its own keys or a policy with DeviceConnect. `token` was parsed from
- * what the device sent. ERR_DENIED with the reason in `why`. Pure but for the wall clock. */
+ * what the device sent; `*by_policy` tells whose key had signed it. ERR_DENIED with the reason in
+ * `why`. Pure but for the wall clock. */
 enum err auth_device(const struct front *front, const struct sas_token *token,
-                     const struct identity *identity, struct why *why);
+                     const struct identity *identity, bool *by_policy, struct why *why);

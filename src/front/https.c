@@ -289,7 +289,11 @@ void https_deliver(struct net_mail *mail, struct net_loop *loop)
 
 static void drained(void *self)
 {
-    read_on(self);
+    struct https_conn *https = self;
+    if (https->session)
+        mqtt_session_drained(https->session);
+    else
+        read_on(https);
 }
 
 static void timeout(void *self)

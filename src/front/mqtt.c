@@ -32,36 +32,47 @@ void op_destroy(struct mqtt_op *op)
     free(op);
 }
 
+static void count_in(struct mqtt_op *op)
+{
+    op->session->under_way++;
+    op->session->weight += op->weight;
+}
+
+static void count_out(struct mqtt_op *op)
+{
+    op->session->under_way--;
+    op->session->weight -= op->weight;
+}
+
 bool op_submit(struct mqtt_op *op)
 {
-    struct mqtt_session *session = op->session;
-    session->under_way++;
-    if (hub_submit(session->front->config.hub, &op->task))
+    count_in(op);
+    if (hub_submit(op->session->front->config.hub, &op->task))
         return true;
-    session->under_way--;
-    if (op->packet_id == 0 || op->kind == OP_SUBSCRIBE)
-        op_destroy(op); /* else it stands in the list of acks, which goes with the session */
+    count_out(op);
     return false;
 }
 
 void op_post(struct mqtt_op *op)
 {
-    op->session->under_way++;
+    count_in(op);
     hub_post(op->session->front->config.hub, &op->task);
 }
 
 /* ---- bytes out ---- */
 
-void session_send(struct mqtt_session *session, struct str packets)
+struct buf *session_out(struct mqtt_session *session, struct buf *spare)
 {
-    if (!session->conn)
-        return;
-    struct buf *out = net_out(session->conn);
-    if (session->ws)
-        ws_put_binary(session->ws, packets, out);
-    else
-        buf_put(out, packets);
-    net_flush(session->conn);
+    return session->conn && !session->ws ? net_out(session->conn) : spare;
+}
+
+void session_sent(struct mqtt_session *session, struct buf *spare)
+{
+    if (session->conn && session->ws && spare->len > 0)
+        ws_put_binary(session->ws, buf_str(spare), net_out(session->conn));
+    if (session->conn)
+        net_flush(session->conn);
+    buf_done(spare);
 }
 
 void session_close(struct mqtt_session *session, const char *reason)
@@ -69,11 +80,14 @@ void session_close(struct mqtt_session *session, const char *reason)
     if (session->phase == SESSION_CLOSING)
         return;
     session->phase = SESSION_CLOSING;
-    if (reason)
-        log_info("device connection ends", LOG_STR("device", session->owner.device),
-                 LOG_TEXT_Z("reason", reason));
     if (!session->conn)
         return;
+    char peer[NET_PEER_TEXT_MAX];
+    net_peer(session->conn, peer);
+    if (reason)
+        log_info("device connection ends", LOG_STR("device", session->owner.device),
+                 LOG_STR("module", session->owner.module), LOG_TEXT_Z("peer", peer),
+                 LOG_TEXT_Z("reason", reason));
     if (session->ws)
         ws_put_close(session->ws, 1000, net_out(session->conn));
     net_flush(session->conn);
@@ -84,10 +98,9 @@ void session_close(struct mqtt_session *session, const char *reason)
 
 static void refuse(struct mqtt_session *session, enum mqtt_connack_code code, const char *reason)
 {
-    struct buf packet = {0};
-    mqtt_put_connack(&packet, (struct mqtt_connack){.code = code});
-    session_send(session, buf_str(&packet));
-    buf_done(&packet);
+    struct buf spare = {0};
+    mqtt_put_connack(session_out(session, &spare), (struct mqtt_connack){.code = code});
+    session_sent(session, &spare);
     atomic_fetch_add(&session->front->mqtt_refused, 1);
     session_close(session, reason);
 }
@@ -104,7 +117,7 @@ static enum err authenticate(struct attach *attach, const struct identity *ident
                              struct why *why)
 {
     struct mqtt_op *op = attach->authenticate_arg;
-    enum err err = auth_device(op->session->front, &op->token, identity, why);
+    enum err err = auth_device(op->session->front, &op->token, identity, &op->by_policy, why);
     attach->token_expiry_s = (int64_t)op->token.expires_s;
     return err;
 }
@@ -122,6 +135,7 @@ static void keep_will(struct mqtt_session *session, const struct mqtt_connect *c
     }
     session->will_bag = str_copy(&session->mem, topic.bag);
     session->will_payload = str_copy(&session->mem, connect->will.payload);
+    session->will_retain = connect->will.retain;
 }
 
 static void set_keep_alive(struct mqtt_session *session, uint16_t seconds)
@@ -142,13 +156,6 @@ static void attach_device(struct mqtt_session *session, const struct mqtt_connec
         refuse(session, MQTT_NOT_AUTHORIZED, "no SAS token as password");
         return;
     }
-    bool policy = op->token.skn.len > 0;
-    session->auth_method = str_format(
-        &session->mem,
-        "{\"scope\":\"%s\",\"type\":\"sas\",\"issuer\":\"iothub\",\"acceptingIpFilterRule\":null}",
-        policy                      ? "hub"
-        : session->owner.module.len ? "module"
-                                    : "device");
     attach_init(&op->attach);
     op->attach.device_id = str_copy(&op->task.mem, session->owner.device);
     op->attach.module_id = str_copy(&op->task.mem, session->owner.module);
@@ -160,6 +167,7 @@ static void attach_device(struct mqtt_session *session, const struct mqtt_connec
     session->phase = SESSION_ATTACHING;
     link_ref(session->link); /* the hub's, if it takes the attachment */
     if (!op_submit(op)) {
+        op_destroy(op);
         link_unref(session->link);
         refuse(session, MQTT_UNAVAILABLE, "the hub is full");
     }
@@ -218,6 +226,16 @@ static void detach_device(struct mqtt_session *session)
     op_post(op);
 }
 
+static void begin(struct mqtt_session *session, bool session_present)
+{
+    struct buf spare = {0};
+    session->phase = SESSION_ACTIVE;
+    net_deadline_ms(session->conn, session->keep_alive_ms);
+    mqtt_put_connack(session_out(session, &spare),
+                     (struct mqtt_connack){.session_present = session_present});
+    session_sent(session, &spare);
+}
+
 static void attached_now(struct mqtt_session *session, struct mqtt_op *op)
 {
     enum err result = op->task.result;
@@ -226,22 +244,20 @@ static void attached_now(struct mqtt_session *session, struct mqtt_op *op)
     else
         session->generation = session->link->at.generation;
     if (!session->conn || session->phase == SESSION_CLOSING) {
+        session->has_will = false; /* it counts from CONNACK on */
         if (result == ERR_OK)
             detach_device(session);
     } else if (result != ERR_OK) {
         session->has_will = false;
         refuse(session, connack_code(result), op->task.why.text);
     } else {
-        session->phase = SESSION_ACTIVE;
         session->number = op->attach.number;
         session->created_ticks = op->attach.created_ticks;
         session->filters = op->attach.filters;
-        net_deadline_ms(session->conn, session->keep_alive_ms);
-        struct buf packet = {0};
-        mqtt_put_connack(&packet,
-                         (struct mqtt_connack){.session_present = op->attach.session_present});
-        session_send(session, buf_str(&packet));
-        buf_done(&packet);
+        session->auth_scope = op->by_policy               ? "hub"
+                              : session->owner.module.len ? "module"
+                                                          : "device";
+        begin(session, op->attach.session_present);
     }
     op_destroy(op);
 }
@@ -250,13 +266,12 @@ static void attached_now(struct mqtt_session *session, struct mqtt_op *op)
 
 static void send_suback(struct mqtt_session *session, const struct mqtt_op *op)
 {
-    struct buf packet = {0};
+    struct buf spare = {0}, *out = session_out(session, &spare);
     if (op->unsubscribe)
-        mqtt_put_unsuback(&packet, op->packet_id);
+        mqtt_put_unsuback(out, op->packet_id);
     else
-        mqtt_put_suback(&packet, op->packet_id, op->codes, op->code_count);
-    session_send(session, buf_str(&packet));
-    buf_done(&packet);
+        mqtt_put_suback(out, op->packet_id, op->codes, op->code_count);
+    session_sent(session, &spare);
 }
 
 static bool on_subscribe(struct mqtt_session *session, const struct mqtt_subscribe *subscribe,
@@ -267,10 +282,12 @@ static bool on_subscribe(struct mqtt_session *session, const struct mqtt_subscri
     struct mqtt_filter filter;
     subscribe_init(&op->subscribe);
     while (mqtt_next_filter(&filters, &filter)) {
-        unsigned bits = topic_filter(filter.text, &session->owner);
-        op->subscribe.filters |= (uint8_t)bits;
+        uint8_t bits = (uint8_t)topic_filter(filter.text, &session->owner);
+        op->subscribe.filters |= bits;
         if (filter.qos > 0)
-            op->subscribe.qos1 |= (uint8_t)bits;
+            op->subscribe.qos1 |= bits;
+        else
+            op->subscribe.qos1 &= (uint8_t)~bits; /* the last one counts */
         op->codes[op->code_count++] = bits ? filter.qos > 0 : MQTT_REFUSED;
     }
     op->packet_id = subscribe->packet_id;
@@ -279,7 +296,10 @@ static bool on_subscribe(struct mqtt_session *session, const struct mqtt_subscri
     op->subscribe.stored = !session->clean;
     op->subscribe.at = &session->link->at;
     op->subscribe.generation = session->generation;
-    return op_submit(op);
+    if (op_submit(op))
+        return true;
+    op_destroy(op);
+    return false;
 }
 
 static void subscribed(struct mqtt_session *session, struct mqtt_op *op)
@@ -316,11 +336,13 @@ static void session_free(struct mqtt_session *session)
     free(session);
 }
 
+static void read_on(struct mqtt_session *session);
+
 static void op_deliver(struct net_mail *mail, struct net_loop *loop)
 {
     struct mqtt_op *op = (struct mqtt_op *)mail; /* its first member */
     struct mqtt_session *session = op->session;
-    session->under_way--;
+    count_out(op);
     switch (op->kind) {
     case OP_ATTACH:
         attached_now(session, op);
@@ -338,14 +360,18 @@ static void op_deliver(struct net_mail *mail, struct net_loop *loop)
         session_publish_done(session, op);
         break;
     }
-    if (session->conn && session->paused && session->under_way < MQTT_UNDER_WAY_MAX / 2) {
-        session->paused = false;
-        net_resume(session->conn);
-    }
+    read_on(session);
     session_free(session);
 }
 
 /* ---- bytes in ---- */
+
+static void answer_ping(struct mqtt_session *session)
+{
+    struct buf spare = {0};
+    mqtt_put_pingresp(session_out(session, &spare));
+    session_sent(session, &spare);
+}
 
 static bool on_packet(struct mqtt_session *session, const struct mqtt_packet *packet,
                       const char **reason)
@@ -366,13 +392,9 @@ static bool on_packet(struct mqtt_session *session, const struct mqtt_packet *pa
     case MQTT_UNSUBSCRIBE:
         *reason = "the hub is full";
         return on_subscribe(session, &packet->subscribe, packet->type == MQTT_UNSUBSCRIBE);
-    case MQTT_PINGREQ: {
-        struct buf pong = {0};
-        mqtt_put_pingresp(&pong);
-        session_send(session, buf_str(&pong));
-        buf_done(&pong);
+    case MQTT_PINGREQ:
+        answer_ping(session);
         return true;
-    }
     case MQTT_DISCONNECT:
         session->has_will = false;
         session_close(session, NULL);
@@ -391,7 +413,8 @@ static bool on_packet(struct mqtt_session *session, const struct mqtt_packet *pa
 static bool may_read(const struct mqtt_session *session)
 {
     return session->phase != SESSION_ATTACHING && session->phase != SESSION_CLOSING &&
-           session->under_way < MQTT_UNDER_WAY_MAX;
+           session->under_way < MQTT_UNDER_WAY_MAX && session->weight < MQTT_WEIGHT_MAX &&
+           net_unsent(session->conn) <= NET_OUT_MARK;
 }
 
 /* Whole packets from `bytes`; gives how many bytes they were. */
@@ -401,8 +424,8 @@ static size_t eat(struct mqtt_session *session, struct str bytes)
     while (may_read(session)) {
         struct mqtt_packet packet;
         struct why why;
-        size_t used;
-        enum step step = mqtt_decode(str_skip(bytes, taken), MQTT_PACKET_MAX, &packet, &used, &why);
+        size_t used, most = session->phase == SESSION_CONNECT ? MQTT_CONNECT_MAX : MQTT_PACKET_MAX;
+        enum step step = mqtt_decode(str_skip(bytes, taken), most, &packet, &used, &why);
         if (step == STEP_MORE)
             return taken;
         const char *reason = why.text;
@@ -414,33 +437,58 @@ static size_t eat(struct mqtt_session *session, struct str bytes)
     }
     if (session->phase == SESSION_CLOSING)
         return bytes.len;
-    if (!session->paused && session->conn) {
-        session->paused = true;
-        net_pause(session->conn);
-    }
+    session->paused = true;
+    net_pause(session->conn);
     return taken;
+}
+
+/* What frames have brought, and the end of the stream behind it. */
+static void eat_payload(struct mqtt_session *session)
+{
+    struct buf *in = &session->ws_in;
+    size_t taken = eat(session, buf_str(in));
+    if (taken < in->len)
+        memmove(in->ptr, in->ptr + taken, in->len - taken);
+    in->len -= taken;
+    if (in->len == 0)
+        buf_done(in);
+    else if (in->len > NET_IN_MAX)
+        session_close(session, "too much at once");
+    if (session->ws_over && !session->paused)
+        session_close(session, NULL);
 }
 
 static size_t eat_frames(struct mqtt_session *session, struct str bytes)
 {
     struct why why = {0};
     size_t used = 0;
-    if (bytes.len > 0 && ws_feed(session->ws, bytes, &used, &session->ws_in, net_out(session->conn),
-                                 &why) == WS_CLOSED) {
+    if (session->ws_over)
+        return bytes.len;
+    session->ws_over = ws_feed(session->ws, bytes, &used, &session->ws_in, net_out(session->conn),
+                               &why) == WS_CLOSED;
+    net_flush(session->conn);
+    if (why.text[0]) { /* a broken rule, not a farewell */
         eat(session, buf_str(&session->ws_in));
-        net_flush(session->conn);
-        session_close(session, why.text[0] ? why.text : NULL);
+        session_close(session, why.text);
         return bytes.len;
     }
-    net_flush(session->conn);
-    size_t taken = eat(session, buf_str(&session->ws_in));
-    memmove(session->ws_in.ptr, session->ws_in.ptr + taken, session->ws_in.len - taken);
-    session->ws_in.len -= taken;
-    if (session->ws_in.len == 0)
-        buf_done(&session->ws_in);
-    else if (session->ws_in.len > MQTT_PACKET_MAX + NET_READ_SIZE)
-        session_close(session, "too much at once");
-    return used;
+    eat_payload(session);
+    return session->ws_over ? bytes.len : used;
+}
+
+/* It was not read for a while, and may be again. What frames had brought already is looked at here,
+ * since no new byte may come. */
+static void read_on(struct mqtt_session *session)
+{
+    if (!session->conn || !session->paused || !may_read(session) ||
+        session->under_way >= MQTT_UNDER_WAY_MAX / 2)
+        return;
+    session->paused = false;
+    net_resume(session->conn);
+    if (session->phase == SESSION_ACTIVE)
+        net_deadline_ms(session->conn, session->keep_alive_ms);
+    if (session->ws)
+        eat_payload(session);
 }
 
 size_t mqtt_session_data(struct mqtt_session *session, struct str bytes)
@@ -448,6 +496,11 @@ size_t mqtt_session_data(struct mqtt_session *session, struct str bytes)
     if (session->phase == SESSION_ACTIVE)
         net_deadline_ms(session->conn, session->keep_alive_ms);
     return session->ws ? eat_frames(session, bytes) : eat(session, bytes);
+}
+
+void mqtt_session_drained(struct mqtt_session *session)
+{
+    read_on(session);
 }
 
 /* ---- what the hub sends ---- */
@@ -461,26 +514,35 @@ static const char *const close_words[] = {
     [CLOSE_STOPPING] = "the hub is stopping",
 };
 
+static void close_ordered(struct mqtt_session *session, enum close_reason reason)
+{
+    session->generation = 0; /* the hub has let go already */
+    if (reason == CLOSE_DELETED || reason == CLOSE_STOPPING)
+        session->has_will = false; /* nobody is there to send it, or to take it */
+    session_close(session, close_words[reason]);
+}
+
 void mqtt_session_order(struct mqtt_session *session, const struct link_letter *letter)
 {
     if (letter->order == LINK_CLOSE) {
-        session->generation = 0; /* the hub has let go already */
-        session_close(session, close_words[letter->reason]);
+        close_ordered(session, letter->reason);
         return;
     }
-    struct buf topic = {0}, packet = {0};
+    struct buf topic = {0}, spare = {0};
     if (letter->order == LINK_PATCH)
         topic_put_desired(&topic, letter->version);
     else
         topic_put_method(&topic, letter->name, letter->call);
     struct mqtt_publish publish = {.topic = buf_str(&topic), .payload = letter->payload};
-    if (mqtt_put_publish(&packet, &publish))
-        session_send(session, buf_str(&packet));
+    bool fits = mqtt_put_publish(session_out(session, &spare), &publish);
+    assert(fits); /* names and payloads have limits far below */
+    session_sent(session, &spare);
     buf_done(&topic);
-    buf_done(&packet);
 }
 
 /* ---- life ---- */
+
+enum { SESSION_BLOCK_SIZE = 256 }; /* ids and a user agent; there are many idle sessions */
 
 struct mqtt_session *mqtt_session_create(struct front *front, struct net_conn *conn, struct ws *ws)
 {
@@ -489,14 +551,22 @@ struct mqtt_session *mqtt_session_create(struct front *front, struct net_conn *c
     session->conn = conn;
     session->ws = ws;
     session->acks_last = &session->acks;
+    arena_init(&session->mem, SESSION_BLOCK_SIZE);
+    net_limit_out(conn, MQTT_OUT_MAX);
     net_deadline_ms(conn, MQTT_CONNECT_MS);
     return session;
 }
 
 void mqtt_session_timeout(struct mqtt_session *session)
 {
-    session_close(session,
-                  session->phase == SESSION_ACTIVE ? "keep-alive missed" : "no CONNECT in time");
+    bool deaf = net_unsent(session->conn) > NET_OUT_MARK;
+    if (session->phase != SESSION_ACTIVE)
+        session_close(session, "no CONNECT in time");
+    else if (session->paused && !deaf)
+        net_deadline_ms(session->conn, session->keep_alive_ms); /* it is us who did not listen */
+    else
+        session_close(session,
+                      deaf ? "the device does not take what is sent" : "keep-alive missed");
 }
 
 void mqtt_session_stopping(struct mqtt_session *session)
@@ -507,10 +577,9 @@ void mqtt_session_stopping(struct mqtt_session *session)
 
 void mqtt_session_closed(struct mqtt_session *session)
 {
-    if (session->generation != 0) {
-        session_publish_will(session);
+    session_publish_will(session);
+    if (session->generation != 0)
         detach_device(session);
-    }
     session->conn = NULL;
     session->phase = SESSION_CLOSING;
     session_free(session);
@@ -524,6 +593,11 @@ static void *raw_opened(void *arg, struct net_conn *conn)
 static size_t raw_data(void *self, struct str bytes)
 {
     return mqtt_session_data(self, bytes);
+}
+
+static void raw_drained(void *self)
+{
+    mqtt_session_drained(self);
 }
 
 static void raw_timeout(void *self)
@@ -543,6 +617,7 @@ static void raw_closed(void *self)
 
 const struct net_handler_ops front_mqtt_ops = {.opened = raw_opened,
                                                .data = raw_data,
+                                               .drained = raw_drained,
                                                .timeout = raw_timeout,
                                                .stopping = raw_stopping,
                                                .closed = raw_closed};

@@ -2,6 +2,7 @@
 #include "front/exchange.h"
 #include "front/mqtt_session.h"
 #include "model/fault.h"
+#include <assert.h>
 
 /* ---- telemetry ---- */
 
@@ -11,15 +12,34 @@ static void put_stamp(struct buf *out, const char *name, struct str value)
         json_put_member_str(out, name, value);
 }
 
-/* What the sender said and what the hub stamps, as one JSON object. Names of ours cannot be forged. */
-static struct str properties_json(struct mqtt_session *session, const struct bag *bag,
-                                  const struct mqtt_publish *publish, bool will, struct arena *mem)
+/* Names that only the hub may write. */
+static bool is_stamp(struct str name)
+{
+    static const struct str stamps[] = {STR("mqtt-retain"), STR("mqtt-dup"), STR("dt-dataschema"),
+                                        STR("dt-subject")};
+    struct str ours = STR("iothub-");
+    if (str_eq_nocase(str_take(name, ours.len), ours))
+        return true;
+    for (size_t i = 0; i < sizeof(stamps) / sizeof(stamps[0]); i++)
+        if (str_eq_nocase(name, stamps[i]))
+            return true;
+    return false;
+}
+
+struct message { /* a publish, or a will that has become one */
+    struct str bag, payload;
+    bool retain, dup, will;
+};
+
+/* What the sender said and what the hub stamps, as one JSON object. */
+static struct str properties_json(const struct mqtt_session *session, const struct bag *bag,
+                                  const struct message *message, struct arena *mem)
 {
     struct buf out = {0};
     buf_put(&out, STR("{"));
     for (size_t i = 0; i < bag->count; i++) {
         const struct bag_pair *pair = &bag->pairs[i];
-        if (str_starts(pair->key, STR("iothub-")) && !str_eq(pair->key, STR("iothub-interface-id")))
+        if (is_stamp(pair->key))
             continue;
         if (out.len > 1)
             buf_put_char(&out, ',');
@@ -30,17 +50,21 @@ static struct str properties_json(struct mqtt_session *session, const struct bag
         else
             buf_put(&out, STR("null"));
     }
-    if (publish && publish->retain)
+    if (message->retain)
         put_stamp(&out, "mqtt-retain", STR("true"));
-    if (publish && publish->dup)
+    if (message->dup)
         put_stamp(&out, "mqtt-dup", STR("true"));
-    if (will)
+    if (message->will)
         put_stamp(&out, "iothub-MessageType", STR("Will"));
     put_stamp(&out, "iothub-connection-device-id", session->owner.device);
     put_stamp(&out, "iothub-connection-module-id", session->owner.module);
     put_stamp(&out, "iothub-connection-auth-generation-id",
-              str_format(mem, "%lld", (long long)((session->created_ticks - TIME_UNSET))));
-    put_stamp(&out, "iothub-connection-auth-method", session->auth_method);
+              str_format(mem, "%lld", (long long)(session->created_ticks - TIME_UNSET)));
+    put_stamp(&out, "iothub-connection-auth-method",
+              str_format(mem,
+                         "{\"scope\":\"%s\",\"type\":\"sas\",\"issuer\":\"iothub\","
+                         "\"acceptingIpFilterRule\":null}",
+                         session->auth_scope));
     put_stamp(&out, "iothub-message-source", STR("Telemetry"));
     put_stamp(&out, "dt-dataschema", session->model_id);
     const struct bag_pair *component = bag_find(bag, STR("$.sub"));
@@ -52,15 +76,13 @@ static struct str properties_json(struct mqtt_session *session, const struct bag
     return text;
 }
 
-static struct mqtt_op *telemetry_op(struct mqtt_session *session, struct str bag_text,
-                                    struct str payload, const struct mqtt_publish *publish,
-                                    bool will)
+static struct mqtt_op *telemetry_op(struct mqtt_session *session, const struct message *message)
 {
     struct mqtt_op *op = op_create(session, OP_TELEMETRY);
     struct arena *mem = &op->task.mem;
     struct bag bag;
     struct why why;
-    if (bag_decode(bag_text, mem, &bag, &why) != ERR_OK) {
+    if (bag_decode(message->bag, mem, &bag, &why) != ERR_OK) {
         op_destroy(op);
         return NULL;
     }
@@ -68,20 +90,22 @@ static struct mqtt_op *telemetry_op(struct mqtt_session *session, struct str bag
     op->telemetry.number = session->number;
     op->telemetry.device_id = str_copy(mem, session->owner.device);
     op->telemetry.module_id = str_copy(mem, session->owner.module);
-    op->telemetry.properties = properties_json(session, &bag, publish, will, mem);
-    op->telemetry.body = str_copy(mem, payload);
+    op->telemetry.properties = properties_json(session, &bag, message, mem);
+    op->telemetry.body = str_copy(mem, message->payload);
     return op;
 }
 
 void session_publish_will(struct mqtt_session *session)
 {
-    if (!session->has_will)
+    if (!session->has_will || session->number == 0)
         return;
     session->has_will = false;
-    struct mqtt_op *op =
-        telemetry_op(session, session->will_bag, session->will_payload, NULL, true);
+    struct mqtt_op *op = telemetry_op(session, &(struct message){.bag = session->will_bag,
+                                                                 .payload = session->will_payload,
+                                                                 .retain = session->will_retain,
+                                                                 .will = true});
     if (op)
-        op_submit(op);
+        op_post(op);
 }
 
 /* ---- twin and methods ---- */
@@ -140,13 +164,13 @@ static void put_twin_result(struct mqtt_session *session, const struct mqtt_op *
 {
     if (!(session->filters & FILTER_TWIN_RES))
         return; /* nowhere to go */
-    struct buf topic = {0}, packet = {0};
+    struct buf topic = {0}, spare = {0};
     topic_put_twin_result(&topic, status, op->rid, version);
-    if (mqtt_put_publish(&packet,
-                         &(struct mqtt_publish){.topic = buf_str(&topic), .payload = payload}))
-        session_send(session, buf_str(&packet));
+    struct mqtt_publish publish = {.topic = buf_str(&topic), .payload = payload};
+    bool fits = mqtt_put_publish(session_out(session, &spare), &publish);
+    assert(fits); /* a rid is short, a twin has its limits */
+    session_sent(session, &spare);
     buf_done(&topic);
-    buf_done(&packet);
 }
 
 /* Node decides by the body's errorCode, so it is never left out (spec 13.4, 13.5). */
@@ -172,18 +196,16 @@ static void put_twin_error(struct mqtt_session *session, const struct mqtt_op *o
 /* PUBACKs leave in the order of the publishes (MQTT 3.1.1, 4.6). */
 static void flush_acks(struct mqtt_session *session)
 {
-    struct buf packets = {0};
+    struct buf spare = {0}, *out = session_out(session, &spare);
     while (session->acks && session->acks->finished) {
         struct mqtt_op *op = session->acks;
         session->acks = op->next_ack;
         if (!session->acks)
             session->acks_last = &session->acks;
-        mqtt_put_puback(&packets, op->packet_id);
+        mqtt_put_puback(out, op->packet_id);
         op_destroy(op);
     }
-    if (packets.len > 0)
-        session_send(session, buf_str(&packets));
-    buf_done(&packets);
+    session_sent(session, &spare);
 }
 
 void session_publish_done(struct mqtt_session *session, struct mqtt_op *op)
@@ -218,6 +240,20 @@ static void await_ack(struct mqtt_session *session, struct mqtt_op *op)
     session->acks_last = &op->next_ack;
 }
 
+/* The hub is full. Of twins a device can be told so; anything else ends the connection, and an op
+ * that waits for its PUBACK goes with it. */
+static bool turn_away(struct mqtt_session *session, struct mqtt_op *op)
+{
+    bool twin = op->kind == OP_TWIN_GET || op->kind == OP_REPORT;
+    op->task.result = err_fault(ERR_BUSY, FAULT_THROTTLING, &op->task.why,
+                                "The hub has too many requests at once, try again.");
+    if (twin)
+        session_publish_done(session, op);
+    else if (op->packet_id == 0)
+        op_destroy(op);
+    return twin;
+}
+
 bool session_publish(struct mqtt_session *session, const struct mqtt_publish *publish,
                      const char **reason)
 {
@@ -236,7 +272,10 @@ bool session_publish(struct mqtt_session *session, const struct mqtt_publish *pu
     enum err err = ERR_OK;
     switch (topic.kind) {
     case TOPIC_TELEMETRY:
-        op = telemetry_op(session, topic.bag, publish->payload, publish, false);
+        op = telemetry_op(session, &(struct message){.bag = topic.bag,
+                                                     .payload = publish->payload,
+                                                     .retain = publish->retain,
+                                                     .dup = publish->dup});
         *reason = "too many properties";
         break;
     case TOPIC_TWIN_GET:
@@ -259,6 +298,8 @@ bool session_publish(struct mqtt_session *session, const struct mqtt_publish *pu
     if (!op)
         return false;
     op->packet_id = publish->packet_id;
+    op->weight = topic.kind == TOPIC_TWIN_GET ? (size_t)MQTT_TWIN_WEIGHT
+                                              : publish->topic.len + publish->payload.len;
     await_ack(session, op);
     if (err != ERR_OK) { /* a report that is not JSON never reaches the hub */
         op->task.result = err;
@@ -268,5 +309,5 @@ bool session_publish(struct mqtt_session *session, const struct mqtt_publish *pu
         return true;
     }
     *reason = "the hub is full";
-    return op_submit(op);
+    return op_submit(op) || turn_away(session, op);
 }

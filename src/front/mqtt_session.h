@@ -16,10 +16,12 @@ struct mqtt_session {
     struct front *front;
     struct net_conn *conn; /* NULL when closed */
     struct ws *ws;
-    struct buf ws_in; /* payload of frames that no whole packet was cut from yet */
+    struct buf ws_in; /* payload of frames that no packet was cut from yet */
+    bool ws_over;     /* the peer ended the stream; what came before still counts */
     enum session_phase phase;
     bool paused;
-    unsigned under_way; /* operations sent off and not back; keeps the session alive */
+    unsigned under_way; /* operations sent off and not back; they keep the session alive */
+    size_t weight;      /* of all of them */
     struct device_link *link;
     uint64_t generation; /* 0: not attached */
     int64_t keep_alive_ms;
@@ -30,10 +32,10 @@ struct mqtt_session {
     uint32_t number;
     int64_t created_ticks;
     struct str model_id;
-    bool has_will;
+    bool has_will, will_retain;
     struct str will_bag, will_payload;
     struct mqtt_op *acks, **acks_last; /* publishes in the order of arrival, for PUBACK */
-    struct str auth_method;            /* JSON text for the stamp */
+    const char *auth_scope;            /* for the stamp: "device", "module" or "hub" */
 };
 
 enum op_kind {
@@ -52,6 +54,7 @@ struct mqtt_op {
     struct mqtt_session *session;
     struct net_loop *loop;
     enum op_kind kind;
+    size_t weight;      /* counted against MQTT_WEIGHT_MAX */
     uint16_t packet_id; /* PUBACK, SUBACK or UNSUBACK with this id; 0: none */
     bool finished;
     struct mqtt_op *next_ack;
@@ -60,6 +63,7 @@ struct mqtt_op {
     uint8_t codes[MQTT_FILTERS_MAX];
     size_t code_count;
     struct sas_token token; /* of an attach */
+    bool by_policy;         /* and whose key had signed it */
     union {
         struct hub_task task; /* the first member of each */
         struct attach attach;
@@ -74,12 +78,14 @@ struct mqtt_op {
 
 struct mqtt_op *op_create(struct mqtt_session *session, enum op_kind kind);
 void op_destroy(struct mqtt_op *op);
-/* Send it off; false when the hub is full (the op is destroyed then). */
+/* Send it off; false when the hub is full: it stays the caller's. */
 bool op_submit(struct mqtt_op *op);
 void op_post(struct mqtt_op *op); /* always taken: for what ends something */
 
-/* Bytes of whole packets to the device. */
-void session_send(struct mqtt_session *session, struct str packets);
+/* Write whole packets to the device: append them to what session_out gives, then say session_sent.
+ * `spare` is an empty buffer that serves where bytes cannot go out as they are. */
+struct buf *session_out(struct mqtt_session *session, struct buf *spare);
+void session_sent(struct mqtt_session *session, struct buf *spare);
 /* End the connection, with a reason for the log (NULL: none worth a line). */
 void session_close(struct mqtt_session *session, const char *reason);
 

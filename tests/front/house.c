@@ -307,6 +307,8 @@ void line_send(struct line *line, struct str packets)
 static bool line_fill(struct line *line)
 {
     struct buf *raw = line->ws ? &line->ws_in : &line->in;
+    if (line->over)
+        return false;
     int n = SSL_read(line->peer.ssl, buf_room(raw, 16384), 16384);
     if (n <= 0)
         return false;
@@ -318,7 +320,7 @@ static bool line_fill(struct line *line)
         enum ws_step step = ws_feed(line->ws, buf_str(raw), &used, &line->in, &out, &why);
         buf_reset(raw);
         buf_done(&out);
-        return step == WS_OPEN;
+        line->over = step == WS_CLOSED;
     }
     return true;
 }

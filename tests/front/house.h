@@ -79,6 +79,7 @@ struct line { /* one MQTT connection */
     size_t taken;  /* of `in` */
     struct ws *ws; /* NULL: raw */
     struct buf ws_in;
+    bool over; /* a close frame came */
 };
 void line_open(struct line *line, struct house *house);
 void line_open_ws(struct line *line, struct house *house, const char *path);
