@@ -36,7 +36,7 @@ enum {
     QUERY_NEEDS_REPORTED = 4,
     QUERY_NEEDS_PRESENCE = 8,
     QUERY_NEEDS_IDENTITY = 16, /* more of it than its number */
-    QUERY_NEEDS_METADATA = 32, /* of the sections that are needed, too */
+    QUERY_NEEDS_METADATA = 32, /* of the sections that are needed, too: times and versions */
 };
 
 struct query; /* immutable after compiling; lives in the arena it was compiled in */

@@ -65,7 +65,12 @@ static const char store_v1[] =
     "CREATE TABLE job_outcome (job INTEGER NOT NULL, id INTEGER NOT NULL,"
     "  status INTEGER NOT NULL, payload TEXT, PRIMARY KEY (job, id));";
 
-static const char *const store_steps[] = {store_v1};
+/* Who is a device, one row per 65,536 numbers: a Roaring bitmap, of a dense fleet a few bytes. A scan
+ * goes by it instead of through rows of identities. Older files have it filled at the next start. */
+static const char store_v2[] =
+    "CREATE TABLE fleet (slice INTEGER PRIMARY KEY, devices BLOB NOT NULL);";
+
+static const char *const store_steps[] = {store_v1, store_v2};
 _Static_assert(sizeof store_steps / sizeof *store_steps == STORE_SCHEMA, "a step for each version");
 
 const struct schema store_schema = {

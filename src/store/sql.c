@@ -20,9 +20,8 @@
 /* Tables walked side by side, in the order of the same numbers. */
 #define RANGE(column) " WHERE " column " > ?1 AND " column " <= ?2"
 #define WALK_SECTION(table)                                                                        \
-    "SELECT number, version, stamp, vals, meta FROM " table RANGE("number") " ORDER BY number"
-#define WALK_VALUES(table)                                                                         \
-    "SELECT number, version, stamp, vals FROM " table RANGE("number") " ORDER BY number"
+    "SELECT number, vals, version, stamp, meta FROM " table RANGE("number") " ORDER BY number"
+#define WALK_VALUES(table) "SELECT number, vals FROM " table RANGE("number") " ORDER BY number"
 
 #define JOB                                                                                        \
     "SELECT j.number, j.id, j.type, j.created, j.condition, j.body, p.state, p.start, p.window,"   \
@@ -73,6 +72,8 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_FORGET] = "INSERT OR IGNORE INTO forgotten (number, device_id, module_id, last_job)"
                    " SELECT number, device_id, module_id, ?2 FROM identity WHERE number = ?1",
     [SQL_WRITE_PRESENCE] = "INSERT OR REPLACE INTO presence (page, bytes) VALUES (?1, ?2)",
+    [SQL_FLEET_SLICE] = "SELECT devices FROM fleet WHERE slice = ?1",
+    [SQL_WRITE_FLEET_SLICE] = "INSERT OR REPLACE INTO fleet (slice, devices) VALUES (?1, ?2)",
     [SQL_WRITE_JOB] = "INSERT INTO job (number, id, type, created, condition, body)"
                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [SQL_WRITE_JOB_PROGRESS_NEW] =
@@ -110,8 +111,8 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_ENTITY] = ENTITY " FROM identity i" PARTS " WHERE i.number = ?2",
     [SQL_SCAN_DEVICES] = ENTITY " FROM identity i" PARTS " WHERE i.number > ?2 AND i.number <= ?3"
                                 " AND i.module_id = '' ORDER BY i.number",
-    [SQL_WALK_NUMBERS] =
-        "SELECT number FROM identity" RANGE("number") " AND module_id = '' ORDER BY number",
+    [SQL_WALK_FLEET] =
+        "SELECT slice, devices FROM fleet WHERE slice BETWEEN ?1 AND ?2 ORDER BY slice",
     [SQL_WALK_IDENTITIES] =
         IDENTITY " FROM identity i" RANGE("i.number") " AND i.module_id = '' ORDER BY i.number",
     [SQL_WALK_TAGS] = WALK_SECTION("tags"),

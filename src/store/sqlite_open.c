@@ -64,6 +64,8 @@ static enum err open_to_write(struct sqlite_store *s, const char *dir, struct wh
     if (!err)
         err = schema_upgrade(&s->db, &store_schema, why);
     if (!err)
+        err = sqlite_fleet_fill(&s->db, why);
+    if (!err)
         err = checkpoint_start(&s->checkpoint, &beside, &s->writing, why);
     if (!err)
         sqlite3_wal_hook(s->db.handle, after_commit, s);

@@ -3,6 +3,7 @@
  *   sqlite_open.c   opening, closing, figures
  *   sqlite_read.c   identities, twins, small tables
  *   sqlite_walk.c   a whole fleet
+ *   sqlite_fleet.c  which numbers it has
  *   sqlite_write.c  a commit
  *   sqlite_jobs.c   rows of jobs
  *   sqlite_purge.c  what is no longer needed
@@ -12,6 +13,7 @@
 #include "store/checkpoint.h"
 #include "store/sql.h"
 #include "store/store_ops.h"
+#include <roaring/roaring.h>
 
 enum {
     SQLITE_WRITER_CACHE_KIB = 256 << 10, /* the most it takes, when that much was touched */
@@ -77,6 +79,15 @@ enum err sqlite_job_chunks(struct store_reader *reader, uint32_t job, uint32_t f
 enum err sqlite_job_outcomes(struct store_reader *reader, uint32_t job, uint32_t id,
                              bool (*visit)(void *, const struct job_outcome *), void *arg,
                              struct why *why);
+
+/* Devices that a commit creates and deletes, inside its transaction. */
+enum err sqlite_fleet_change(struct db *db, const roaring_bitmap_t *come,
+                             const roaring_bitmap_t *gone, struct why *why);
+/* All devices with numbers over `after` up to `until`; the caller frees the bitmap. */
+enum err sqlite_fleet_read(struct db *db, uint32_t after, uint32_t until, roaring_bitmap_t **out,
+                           struct why *why);
+/* At a start: write down the fleet of a file that comes from schema version 1. */
+enum err sqlite_fleet_fill(struct db *db, struct why *why);
 
 /* All devices of a scan, in the transaction that is open. */
 enum err sqlite_walk(struct db *db, const struct store_scan *scan,

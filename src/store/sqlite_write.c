@@ -17,15 +17,16 @@ struct writing {
 typedef enum err write_step(struct writing *w);
 
 static write_step write_counters, write_policies, write_jobs, delete_entities, write_identities,
-    write_tags, write_desired, write_reported, write_sessions, write_slices, write_cursors,
-    write_chunks, write_entries, write_outcomes, write_pages;
+    write_fleet, write_tags, write_desired, write_reported, write_sessions, write_slices,
+    write_cursors, write_chunks, write_entries, write_outcomes, write_pages;
 
 /* Jobs come before deletions, since a job of this very commit may mention the deleted; deletions
  * come before identities, since a name may be given away in the turn that freed it. */
 static write_step *const steps[] = {
-    write_counters, write_policies, write_jobs,     delete_entities, write_identities,
-    write_tags,     write_desired,  write_reported, write_sessions,  write_slices,
-    write_cursors,  write_chunks,   write_entries,  write_outcomes,  write_pages,
+    write_counters,   write_policies, write_jobs,     delete_entities,
+    write_identities, write_fleet,    write_tags,     write_desired,
+    write_reported,   write_sessions, write_slices,   write_cursors,
+    write_chunks,     write_entries,  write_outcomes, write_pages,
 };
 
 static enum err transact(struct writing *w, write_step *const *todo, size_t count);
@@ -230,6 +231,24 @@ static enum err write_identities(struct writing *w)
         if (!err && sqlite3_changes(w->db->handle) == 0)
             err = err_fail(ERR_CONFLICT, w->why, "identity %" PRIu32 " is gone", e->id.number);
     }
+    return err;
+}
+
+static enum err write_fleet(struct writing *w)
+{
+    roaring_bitmap_t *come = roaring_bitmap_create(), *gone = roaring_bitmap_create();
+    for (size_t i = 0; i < w->commit->entity_count; i++) {
+        const struct entity *e = w->commit->entities[i];
+        if (e->id.module_id.len)
+            continue;
+        if (e->deleted)
+            roaring_bitmap_add(gone, e->id.number);
+        else if (e->created)
+            roaring_bitmap_add(come, e->id.number);
+    }
+    enum err err = sqlite_fleet_change(w->db, come, gone, w->why);
+    roaring_bitmap_free(come);
+    roaring_bitmap_free(gone);
     return err;
 }
 

@@ -22,7 +22,7 @@
 #include "model/twin.h"
 
 enum {
-    STORE_SCHEMA = 1,
+    STORE_SCHEMA = 2,
     STORE_SLICE_BITS = 16,      /* a slice of a target set covers 65,536 numbers */
     STORE_PRESENCE_PAGE = 1024, /* identities per page */
     STORE_CALL_BLOCK = 1 << 20, /* method call numbers reserved at a time */
@@ -189,7 +189,7 @@ struct store_scan {
     bool modules;   /* the collection: devices or modules */
     unsigned parts;
     bool bare; /* the fast way through a fleet: no more is promised of an identity than its number,
-                  and of a section all but `meta` and `born_ticks` */
+                  and of a section than its values */
 };
 /* Every identity of the collection in number order, all of one state. The visitor gives false to
  * stop early. The entity and its texts are valid until the visitor returns. */

@@ -223,22 +223,21 @@ static void check_facts(struct world *w, int twin, const struct query *query, st
 static struct twin_section *without_metadata(const struct twin_section *section,
                                              struct twin_section *out)
 {
-    *out = *section;
-    out->meta = STR_NONE;
-    out->born_ticks = 0;
+    *out = (struct twin_section){.values = section->values};
     return out;
 }
 
 /* Only what the query says it needs is loaded. */
 static struct twin_view needed(const struct twin_view *all, unsigned bits)
 {
-    static struct twin_section desired, reported;
+    static struct twin_section tags, desired, reported;
     static struct identity bare;
     struct twin_view view = *all;
     view.tags = bits & QUERY_NEEDS_TAGS ? view.tags : NULL;
     view.desired = bits & QUERY_NEEDS_DESIRED ? view.desired : NULL;
     view.reported = bits & QUERY_NEEDS_REPORTED ? view.reported : NULL;
     if (!(bits & QUERY_NEEDS_METADATA)) {
+        view.tags = view.tags ? without_metadata(view.tags, &tags) : NULL;
         view.desired = view.desired ? without_metadata(view.desired, &desired) : NULL;
         view.reported = view.reported ? without_metadata(view.reported, &reported) : NULL;
     }

@@ -166,6 +166,12 @@ static bool put_entity(void *arg, const struct entity *e)
     return true;
 }
 
+static bool put_number(void *arg, const struct entity *e)
+{
+    buf_printf(arg, " %u", e->id.number);
+    return true;
+}
+
 static bool put_page(void *arg, const struct presence_page *page)
 {
     buf_printf(arg, "presence %u", page->page);
@@ -256,6 +262,10 @@ void dump_store(struct store_reader *reader, struct buf *out)
         struct store_scan scan = {.modules = modules, .parts = PART_TWIN | PART_SESSION};
         assert_int_equal(store_scan(reader, &scan, put_entity, out, NULL), ERR_OK);
     }
+    buf_put(out, STR("fleet"));
+    struct store_scan bare = {.bare = true};
+    assert_int_equal(store_scan(reader, &bare, put_number, out, NULL), ERR_OK);
+    buf_put_char(out, '\n');
     assert_int_equal(store_read_presence(reader, put_page, out, NULL), ERR_OK);
     assert_int_equal(store_scan_jobs(reader, &(struct store_jobs){0}, put_job, out, NULL), ERR_OK);
     for (uint32_t job = 1; job < c.next_job; job++)

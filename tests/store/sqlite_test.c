@@ -321,6 +321,30 @@ static void an_upgrade_takes_the_missing_steps(void **state)
     db_close(&db);
 }
 
+static bool add_number(void *arg, const struct entity *entity)
+{
+    *(uint64_t *)arg |= UINT64_C(1) << entity->id.number;
+    return true;
+}
+
+static void a_fleet_from_before_its_table_is_found_by_a_bare_scan(void **state)
+{
+    ok(open_store(NULL));
+    ok(write_device(1, "{}"));
+    ok(write_device(5, "{}"));
+    struct entity module = bare_device(3, "five");
+    module.id.module_id = STR("m");
+    ok(commit_one(store, &module, &why));
+    store_close(store);
+    store = NULL;
+    run_sql("DROP TABLE fleet; PRAGMA user_version = 1");
+    ok(open_store(NULL));
+    uint64_t numbers = 0;
+    ok(store_scan(store_main(store), &(struct store_scan){.bare = true}, add_number, &numbers,
+                  &why));
+    assert_int_equal(numbers, 1 << 1 | 1 << 5);
+}
+
 static void a_step_that_fails_leaves_the_version_before_it(void **state)
 {
     struct db_options options = {.path = path, .cache_kib = 100};
@@ -597,6 +621,8 @@ int main(void)
         RULE("damage that shows later is an error",
              damage_that_shows_later_is_an_error_not_a_crash),
         RULE("an upgrade takes the missing steps", an_upgrade_takes_the_missing_steps),
+        RULE("a fleet from before its table is found by a bare scan",
+             a_fleet_from_before_its_table_is_found_by_a_bare_scan),
         RULE("a step that fails leaves the version before it",
              a_step_that_fails_leaves_the_version_before_it),
         RULE("a full disk refuses writes and heals by itself",
