@@ -10,10 +10,10 @@ enum {
     LOOK_MS = 250,        /* between looks, at first */
     LOOK_LATER_MS = 1000, /* and after LOOK_SOON_S, so that a long job is not asked all the time */
     LOOK_SOON_S = 10,
-    LINE_S = 5,                 /* between lines where no line can be written over */
-    PATIENCE_S = 60,            /* with a hub that went away, once it had answered */
-    LOOK_AT_FAILED_MAX = 20000, /* records read to group failures */
-    LOOK_AT_ANSWERS_MAX = 5000, /* method answers are grouped for jobs up to this */
+    LINE_S = 5,                  /* between lines where no line can be written over */
+    PATIENCE_S = 60,             /* with a hub that went away, once it had answered */
+    LOOK_AT_FAILED_MAX = 20000,  /* records read to group failures */
+    LOOK_AT_ANSWERS_MAX = 20000, /* method answers are grouped for jobs up to this */
 };
 
 struct watch {
