@@ -1,14 +1,30 @@
 #include "hub/registry.h"
-#include "base/log.h"
+#include "base/codec.h"
 #include "hub/attach.h"
 #include "hub/methods.h"
 #include "model/fault.h"
+
+enum { ETAG_SHOWN_MAX = 64 }; /* bytes of a foreign etag in a message */
 
 /* ---- put ---- */
 
 static void put_load(struct hub_task *task, struct hub_turn *turn)
 {
     turn_want(turn, ((struct registry_put *)task)->device_id, STR(""), PART_IDENTITY);
+}
+
+/* The counter behind the etag that a client sent, or its text when it is none of ours. */
+static struct str sent_version(struct arena *mem, struct str if_match)
+{
+    struct str text = str_trim(if_match), number;
+    uint64_t unused;
+    if (str_starts(text, STR("W/")))
+        text = str_skip(text, 2);
+    if (text.len >= 2 && text.ptr[0] == '"' && text.ptr[text.len - 1] == '"')
+        text = str_take(str_skip(text, 1), text.len - 2);
+    return base64_decode(mem, text, &number) && str_to_u64(number, UINT64_MAX, &unused)
+               ? number
+               : str_take(text, ETAG_SHOWN_MAX);
 }
 
 static enum err check_etag(struct hub_turn *turn, const struct entity *entity, struct str if_match,
@@ -19,7 +35,7 @@ static enum err check_etag(struct hub_turn *turn, const struct entity *entity, s
     return err_fault(ERR_CONFLICT, FAULT_PRECONDITION_FAILED, why,
                      "Precondition failed: Device version did not match, existingVersion:%lld "
                      "newVersion:%.*s",
-                     (long long)entity->id.etag, STR_ARG(str_take(if_match, 64)));
+                     (long long)entity->id.etag, STR_ARG(sent_version(&turn->mem, if_match)));
 }
 
 static enum err put_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)

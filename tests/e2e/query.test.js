@@ -120,7 +120,7 @@ withHub('the vectors', (s) => {
       ['tags.neg > -4 AND tags.neg <= -3', ['dev-08']],
       ["deviceId IN ['dev-01', 'nobody']", ['dev-01']],
       ["NOT (status = 'enabled')", ['dev-03']],
-      ["IS_DEFINED(tags.group)", ['dev-07']],
+      ["IS_DEFINED(tags.[[group]])", ['dev-07']],
       ["NOT IS_DEFINED(tags.location) AND IS_DEFINED(tags.roles)", []],
     ];
     for (const [condition, expected] of cases) {
