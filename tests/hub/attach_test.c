@@ -235,6 +235,29 @@ static enum err short_token(struct attach *attach, const struct identity *identi
     return ERR_OK;
 }
 
+static enum err endless_token(struct attach *attach, const struct identity *identity,
+                              struct why *why)
+{
+    attach->token_expiry_s = INT64_MAX;
+    return ERR_OK;
+}
+
+static void a_token_may_last_for_ever(void **state)
+{
+    struct rig rig;
+    rig_open(&rig, 1);
+    struct device d1 = {0};
+    device_attach(&rig, &d1, "d1", true);
+    device_detach(&d1);
+    d1.released = false;
+    struct attach *attach = attach_task(&d1, true);
+    attach->authenticate = endless_token;
+    check_int("attach", rig_result(&rig, &attach->task), 0);
+    rig_pass_ms(&rig, SECONDS_MS(86400 * 365));
+    check_told("nothing happens", &rig, "");
+    rig_close(&rig);
+}
+
 static void a_token_ends_its_connection(void **state)
 {
     struct rig rig;
@@ -325,6 +348,7 @@ int main(void)
         cmocka_unit_test(a_patch_goes_out_iff_subscribed_when_committed),
         cmocka_unit_test(who_attaches_in_the_turn_of_a_change_hears_of_it),
         cmocka_unit_test(who_does_not_take_its_patches_is_closed),
+        cmocka_unit_test(a_token_may_last_for_ever),
         cmocka_unit_test(a_token_ends_its_connection),
         cmocka_unit_test(a_renewed_token_counts_from_its_own_expiry),
         cmocka_unit_test(deletion_and_disabling_close),

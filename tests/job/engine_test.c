@@ -250,7 +250,9 @@ static void many_jobs_share_a_turn(void **state)
     struct job_rig jobs;
     jobs_open(&jobs, 400);
     for (int i = 0; i < 20; i++)
-        queue_job(&jobs, str_format(&jobs.rig.mem, "j%d", i).ptr, TWIN_JOB("*", DESIRED_FAN));
+        rig_submit(&jobs.rig, &create_job(&jobs, str_format(&jobs.rig.mem, "j%d", i).ptr,
+                                          TWIN_JOB("*", DESIRED_FAN))
+                                   ->task);
     for (int i = 0; i < 8; i++)
         rig_turn(&jobs.rig);
     for (int i = 0; i < 20; i++)

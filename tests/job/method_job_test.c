@@ -282,9 +282,11 @@ static void deleted_targets_fail_wherever_they_are(void **state)
     jobs_open(&jobs, 4);
     attach_fleet(&jobs, 1, 2, NULL);
     queue_job(&jobs, "j", METHOD_JOB("*"));
-    rig_turn(&jobs.rig); /* the targets are found, not stored */
     struct registry_delete *early = delete_device(&jobs.rig, "d4", NULL);
-    check_int("while the job begins", rig_result(&jobs.rig, &early->task), 0);
+    rig_submit(&jobs.rig, &early->task);
+    rig_turn(&jobs.rig); /* the targets are found, then it is deleted, then they are stored */
+    check_int("while the job begins", rig_fault(&early->task), 0);
+    check_int("not begun yet", job_now(&jobs, "j")->state, JOB_QUEUED);
     check_int("while it waits", rig_result(&jobs.rig, &delete_device(&jobs.rig, "d3", NULL)->task),
               0);
     check_int("in flight", rig_result(&jobs.rig, &delete_device(&jobs.rig, "d2", NULL)->task), 0);
@@ -361,6 +363,23 @@ static void two_jobs_call_a_device_in_the_order_of_their_starts(void **state)
     jobs_close(&jobs);
 }
 
+static void the_order_of_starts_holds_whoever_had_the_last_word(void **state)
+{
+    struct job_rig jobs;
+    jobs_open(&jobs, 2);
+    static const char named[] =
+        "{'type':'scheduleDeviceMethod','queryCondition':'deviceId IN [`d1`,`%s`]',"
+        "'cloudToDeviceMethod':{'methodName':'%s'}}";
+    start_job(&jobs, "a", str_format(&jobs.rig.mem, named, "d2", "first").ptr);
+    start_job(&jobs, "b", str_format(&jobs.rig.mem, named, "d1", "second").ptr);
+    start_job(&jobs, "c", str_format(&jobs.rig.mem, named, "d1", "third").ptr);
+    attach_fleet(&jobs, 2, 2, NULL); /* only the first has work: the next turn begins with others */
+    attach_fleet(&jobs, 1, 1, NULL);
+    check_told("in order", &jobs.rig,
+               "d2 call first null\nd1 call first null\nd1 call second null\nd1 call third null\n");
+    jobs_close(&jobs);
+}
+
 static void an_unanswered_job_holds_back_no_other(void **state)
 {
     struct job_rig jobs;
@@ -434,6 +453,7 @@ int main(void)
         cmocka_unit_test(a_target_deleted_while_the_window_ends_counts_once),
         cmocka_unit_test(a_target_deleted_while_the_job_is_cancelled_counts_once),
         cmocka_unit_test(two_jobs_call_a_device_in_the_order_of_their_starts),
+        cmocka_unit_test(the_order_of_starts_holds_whoever_had_the_last_word),
         cmocka_unit_test(an_unanswered_job_holds_back_no_other),
         cmocka_unit_test(a_device_takes_so_many_calls_at_a_time),
         cmocka_unit_test(a_job_has_so_many_calls_in_flight),

@@ -143,6 +143,22 @@ static void a_window_that_is_over_at_the_start_fails_all(void **state)
     jobs_close(&jobs);
 }
 
+static void a_start_just_passed_begins_now(void **state)
+{
+    struct job_rig jobs;
+    jobs_open(&jobs, 1);
+    start_job(&jobs, "j",
+              "{'type':'scheduleUpdateTwin','queryCondition':'*','updateTwin':{" DESIRED_FAN
+              "},'startTime':'2024-05-01T07:59:59Z','maxExecutionTimeInSeconds':60}");
+    const struct job *job = job_now(&jobs, "j");
+    check_int("it runs", job->state, JOB_COMPLETED);
+    check_int("the start is as it was sent", job->start_ticks, RIG_EPOCH - TICKS_PER_SECOND);
+    check_int("its records are made when it begins", job->begun_ticks, RIG_EPOCH);
+    check_int("and it ends when it ends", job->end_ticks, RIG_EPOCH);
+    records(&jobs, "j");
+    jobs_close(&jobs);
+}
+
 static void a_start_long_ago_is_no_harm(void **state)
 {
     struct job_rig jobs;
@@ -232,6 +248,7 @@ int main(void)
         cmocka_unit_test(no_target_means_completed_at_once),
         cmocka_unit_test(an_update_of_nothing_changes_nothing),
         cmocka_unit_test(a_window_that_is_over_at_the_start_fails_all),
+        cmocka_unit_test(a_start_just_passed_begins_now),
         cmocka_unit_test(a_start_long_ago_is_no_harm),
         cmocka_unit_test(a_future_start_waits_and_then_looks_for_targets),
         cmocka_unit_test(what_the_window_did_not_reach_fails_in_one_write),
