@@ -61,6 +61,19 @@ static struct str job_id_of(const struct exchange *exchange)
     return exchange->segments[exchange->segment_count == 5 ? 4 : 2];
 }
 
+/* The per-device path shows a job that can touch this device and no other. */
+static bool stands_at(const struct exchange *exchange, const struct job *job, struct arena *mem)
+{
+    struct query *query;
+    const struct str *ids;
+    size_t count;
+    if (exchange->segment_count != 5)
+        return true;
+    return query_compile(job->condition, QUERY_CONDITION, mem, &query, NULL) == ERR_OK &&
+           query_device_ids(query, &ids, &count) && count == 1 &&
+           str_eq(ids[0], exchange->segments[2]);
+}
+
 static void get_run(struct read_work *work, struct read_context *context)
 {
     struct exchange *exchange = work->owner;
@@ -70,7 +83,7 @@ static void get_run(struct read_work *work, struct read_context *context)
         work->result = store_find_job(context->store, id, 0, &work->mem, &job, &work->why);
     if (work->result != ERR_OK)
         return;
-    if (!job) {
+    if (!job || !stands_at(exchange, job, &work->mem)) {
         work->result = err_fault(ERR_NOT_FOUND, FAULT_JOB_NOT_FOUND, &work->why,
                                  "Job %.*s not found.", STR_ARG(str_take(id, JOB_ID_MAX)));
         return;

@@ -149,7 +149,7 @@ static enum err scan_records(struct query_page *page, uint32_t job_number, uint3
         store_end(page->context->store);
         arena_done(&mem);
         if (err != ERR_OK || !page->pause)
-            return err;
+            return err != ERR_OK ? err : page->err;
     }
 }
 

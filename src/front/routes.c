@@ -99,11 +99,12 @@ enum err route_find(const struct exchange *exchange, const struct route **out, s
 static bool version_valid(struct str version)
 {
     struct str date = str_take(version, 10), tail = str_skip(version, 10);
-    if (date.len != 10 || date.ptr[4] != '-' || date.ptr[7] != '-')
+    uint64_t year, month, day;
+    if (date.len != 10 || date.ptr[4] != '-' || date.ptr[7] != '-' ||
+        !str_to_u64(str_take(date, 4), UINT64_MAX, &year) ||
+        !str_to_u64(str_take(str_skip(date, 5), 2), 12, &month) || month == 0 ||
+        !str_to_u64(str_skip(date, 8), 31, &day) || day == 0)
         return false;
-    for (size_t i = 0; i < date.len; i++)
-        if (i != 4 && i != 7 && (date.ptr[i] < '0' || date.ptr[i] > '9'))
-            return false;
     return (tail.len == 0 || str_eq(tail, STR("-preview"))) &&
            str_cmp(date, STR("2016-02-03")) >= 0;
 }
