@@ -121,7 +121,7 @@ withHub('the vectors', (s) => {
       ["deviceId IN ['dev-01', 'nobody']", ['dev-01']],
       ["NOT (status = 'enabled')", ['dev-03']],
       ["IS_DEFINED(tags.[[group]])", ['dev-07']],
-      ["NOT IS_DEFINED(tags.location) AND IS_DEFINED(tags.roles)", []],
+      ["NOT IS_DEFINED(tags.location) AND IS_DEFINED(tags.roles)", ['edge-05']],
     ];
     for (const [condition, expected] of cases) {
       const answer = await s.rest.query(`SELECT * FROM devices WHERE ${condition}`);
