@@ -166,21 +166,11 @@ static int by_number(const void *a, const void *b)
 static enum err numbers_of(struct steps *s, const struct str *ids, size_t count, uint32_t *numbers,
                            size_t *found)
 {
-    struct arena mem = {0};
-    enum err err = ERR_OK;
+    enum err err = store_numbers(s->context->store, ids, count, numbers, s->why);
     *found = 0;
-    for (size_t from = 0; err == ERR_OK && from < count; from += FIND_AT_ONCE) {
-        struct store_want wants[FIND_AT_ONCE];
-        size_t some = count - from < FIND_AT_ONCE ? count - from : FIND_AT_ONCE;
-        for (size_t i = 0; i < some; i++)
-            wants[i] = (struct store_want){.device_id = ids[from + i], .module_id = STR("")};
-        err = store_find(s->context->store, wants, some, &mem, s->why);
-        for (size_t i = 0; err == ERR_OK && i < some; i++)
-            if (wants[i].found && wants[i].number > s->walk->after)
-                numbers[(*found)++] = wants[i].number;
-        arena_reset(&mem);
-    }
-    arena_done(&mem);
+    for (size_t i = 0; err == ERR_OK && i < count; i++)
+        if (numbers[i] > s->walk->after)
+            numbers[(*found)++] = numbers[i];
     qsort(numbers, *found, sizeof *numbers, by_number);
     return err;
 }

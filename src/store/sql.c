@@ -1,6 +1,6 @@
 #include "store/sql.h"
 
-/* One row per identity with the parts that ?1 asks for (PART_ bits of store.h). A NULL in place of
+/* One row per identity with the parts that ?2 asks for (PART_ bits of store.h). A NULL in place of
  * the number is compared without touching the table, so parts that are not wanted cost nothing, and
  * one statement serves every choice of parts. */
 #define IDENTITY                                                                                   \
@@ -12,10 +12,10 @@
     ", t.version, t.stamp, t.vals, t.meta, d.version, d.stamp, d.vals, d.meta,"                    \
     " r.version, r.stamp, r.vals, r.meta, s.filters, s.qos1"
 #define PARTS                                                                                      \
-    " LEFT JOIN tags t ON t.number = iif(?1 & 2, i.number, NULL)"                                  \
-    " LEFT JOIN desired d ON d.number = iif(?1 & 4, i.number, NULL)"                               \
-    " LEFT JOIN reported r ON r.number = iif(?1 & 8, i.number, NULL)"                              \
-    " LEFT JOIN session s ON s.number = iif(?1 & 16, i.number, NULL)"
+    " LEFT JOIN tags t ON t.number = iif(?2 & 2, i.number, NULL)"                                  \
+    " LEFT JOIN desired d ON d.number = iif(?2 & 4, i.number, NULL)"                               \
+    " LEFT JOIN reported r ON r.number = iif(?2 & 8, i.number, NULL)"                              \
+    " LEFT JOIN session s ON s.number = iif(?2 & 16, i.number, NULL)"
 
 /* Tables walked side by side, in the order of the same numbers. */
 #define RANGE(column) " WHERE " column " > ?1 AND " column " <= ?2"
@@ -108,8 +108,9 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_PURGE_JOB] = "DELETE FROM job WHERE number = ?1",
 
     [SQL_NUMBER_OF_NAME] = "SELECT number FROM identity WHERE device_id = ?1 AND module_id = ?2",
-    [SQL_ENTITY] = ENTITY " FROM identity i" PARTS " WHERE i.number = ?2",
-    [SQL_SCAN_DEVICES] = ENTITY " FROM identity i" PARTS " WHERE i.number > ?2 AND i.number <= ?3"
+    [SQL_IDENTITY] = IDENTITY " FROM identity i WHERE i.number = ?1",
+    [SQL_ENTITY] = ENTITY " FROM identity i" PARTS " WHERE i.number = ?1",
+    [SQL_SCAN_DEVICES] = ENTITY " FROM identity i" PARTS " WHERE i.number > ?1 AND i.number <= ?3"
                                 " AND i.module_id = '' ORDER BY i.number",
     [SQL_WALK_FLEET] =
         "SELECT slice, devices FROM fleet WHERE slice BETWEEN ?1 AND ?2 ORDER BY slice",
@@ -122,9 +123,9 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_WALK_DESIRED_VALUES] = WALK_VALUES("desired"),
     [SQL_WALK_REPORTED_VALUES] = WALK_VALUES("reported"),
     [SQL_SCAN_MODULES] = ENTITY " FROM identity i INDEXED BY identity_module" PARTS
-                                " WHERE i.number > ?2 AND i.number <= ?3"
+                                " WHERE i.number > ?1 AND i.number <= ?3"
                                 " AND i.module_id <> '' ORDER BY i.number",
-    [SQL_SCAN_NAMES] = ENTITY " FROM identity i" PARTS " WHERE i.device_id > ?2"
+    [SQL_SCAN_NAMES] = ENTITY " FROM identity i" PARTS " WHERE i.device_id > ?1"
                               " AND i.module_id = '' ORDER BY i.device_id LIMIT ?3",
     [SQL_COUNTERS] = "SELECT next_number, next_job, next_call, devices_enabled, devices_disabled,"
                      " modules FROM counters",

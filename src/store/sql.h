@@ -47,6 +47,7 @@ enum sql {
     SQL_PURGE_JOB,
 
     SQL_NUMBER_OF_NAME,
+    SQL_IDENTITY,
     SQL_ENTITY,
     SQL_SCAN_DEVICES,
     SQL_WALK_FLEET,

@@ -204,6 +204,7 @@ static const struct store_reader_ops reader_ops = {
     .begin = sqlite_begin,
     .end = sqlite_end,
     .find = sqlite_find,
+    .numbers = sqlite_numbers,
     .scan = sqlite_scan,
     .scan_names = sqlite_scan_names,
     .counters = sqlite_read_counters,

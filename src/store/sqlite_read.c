@@ -17,15 +17,15 @@ static int by_number(const void *a, const void *b)
 }
 
 /* 0 when nobody has that name. */
-static enum err number_of_name(struct db *db, const struct store_want *want, uint32_t *out,
-                               struct why *why)
+static enum err number_of_name(struct db *db, struct str device_id, struct str module_id,
+                               uint32_t *out, struct why *why)
 {
     enum err err;
     sqlite3_stmt *query = db_query(db, SQL_NUMBER_OF_NAME, &err, why);
     if (err)
         return err;
-    bind_text(query, 1, want->device_id);
-    bind_text(query, 2, want->module_id.ptr ? want->module_id : STR(""));
+    bind_text(query, 1, device_id);
+    bind_text(query, 2, module_id.ptr ? module_id : STR(""));
     int rc = sqlite3_step(query);
     *out = rc == SQLITE_ROW ? (uint32_t)sqlite3_column_int64(query, 0) : 0;
     return db_finish(db, query, rc, why);
@@ -73,11 +73,13 @@ static enum err load(struct db *db, uint32_t number, unsigned parts, struct aren
 {
     *out = NULL;
     enum err err;
-    sqlite3_stmt *query = db_query(db, SQL_ENTITY, &err, why);
+    bool alone = (parts & ~(unsigned)PART_IDENTITY) == 0;
+    sqlite3_stmt *query = db_query(db, alone ? SQL_IDENTITY : SQL_ENTITY, &err, why);
     if (err)
         return err;
-    bind_int(query, 1, parts);
-    bind_int(query, 2, number);
+    bind_int(query, 1, number);
+    if (!alone)
+        bind_int(query, 2, parts);
     int rc = sqlite3_step(query);
     struct entity row;
     if (rc == SQLITE_ROW) {
@@ -119,7 +121,8 @@ static enum err find_all(struct db *db, struct store_want *wants, size_t count, 
         order[i] = &wants[i];
         wants[i].found = NULL;
         if (wants[i].device_id.ptr) {
-            enum err err = number_of_name(db, &wants[i], &wants[i].number, why);
+            enum err err =
+                number_of_name(db, wants[i].device_id, wants[i].module_id, &wants[i].number, why);
             if (err)
                 return err;
         }
@@ -129,17 +132,32 @@ static enum err find_all(struct db *db, struct store_want *wants, size_t count, 
     return load_all(db, order, count, mem, why);
 }
 
-/* Several statements must see one state: outside a snapshot, take one of our own. The writer's
- * connection needs none, since nobody else writes. */
+/* Several statements must see one state: outside a snapshot, take one of our own. The writer needs
+ * none, since nobody else writes, but for many statements it is quicker to take the lock once. */
 enum err sqlite_find(struct store_reader *base, struct store_want *wants, size_t count,
                      struct arena *mem, struct why *why)
 {
     struct sqlite_reader *reader = (struct sqlite_reader *)base;
-    bool own = reader->db == &reader->own && !reader->in_snapshot;
+    bool own = !reader->in_snapshot && (reader->db == &reader->own || count > 1);
     enum err err = own ? store_begin(base, why) : ERR_OK;
     if (err)
         return err;
     err = find_all(reader->db, wants, count, mem, why);
+    if (own)
+        store_end(base);
+    return err;
+}
+
+enum err sqlite_numbers(struct store_reader *base, const struct str *device_ids, size_t count,
+                        uint32_t *out, struct why *why)
+{
+    struct sqlite_reader *reader = (struct sqlite_reader *)base;
+    bool own = !reader->in_snapshot;
+    enum err err = own ? store_begin(base, why) : ERR_OK;
+    if (err)
+        return err;
+    for (size_t i = 0; !err && i < count; i++)
+        err = number_of_name(reader->db, device_ids[i], STR(""), &out[i], why);
     if (own)
         store_end(base);
     return err;
@@ -199,7 +217,7 @@ static bool read_entity(sqlite3_stmt *row, unsigned parts, struct entity *out)
         out->desired = read_section(row, COLUMN_DESIRED, TWIN_DESIRED, created);
     if (parts & PART_REPORTED)
         out->reported = read_section(row, COLUMN_REPORTED, TWIN_REPORTED, created);
-    if (sqlite3_column_type(row, COLUMN_SESSION) != SQLITE_NULL)
+    if (parts & PART_SESSION && sqlite3_column_type(row, COLUMN_SESSION) != SQLITE_NULL)
         out->session = (struct session){
             .exists = true,
             .filters = (uint8_t)sqlite3_column_int64(row, COLUMN_SESSION),
@@ -240,8 +258,8 @@ static enum err scan_joined(struct db *db, const struct store_scan *scan,
         db_query(db, scan->modules ? SQL_SCAN_MODULES : SQL_SCAN_DEVICES, &err, why);
     if (err)
         return err;
-    bind_int(query, 1, scan->parts);
-    bind_int(query, 2, scan->after);
+    bind_int(query, 1, scan->after);
+    bind_int(query, 2, scan->parts);
     bind_int(query, 3, scan->until ? scan->until : UINT32_MAX);
     return visit_entities(db, query, scan->parts, visit, arg, why);
 }
@@ -252,7 +270,7 @@ enum err sqlite_scan(struct store_reader *base, const struct store_scan *scan,
     struct sqlite_reader *reader = (struct sqlite_reader *)base;
     if (scan->modules || scan->parts & PART_SESSION)
         return scan_joined(reader->db, scan, visit, arg, why);
-    bool own = reader->db == &reader->own && !reader->in_snapshot;
+    bool own = !reader->in_snapshot;
     enum err err = own ? store_begin(base, why) : ERR_OK;
     if (err)
         return err;
@@ -270,8 +288,8 @@ enum err sqlite_scan_names(struct store_reader *reader, struct str after, size_t
     sqlite3_stmt *query = db_query(db, SQL_SCAN_NAMES, &err, why);
     if (err)
         return err;
-    bind_int(query, 1, PART_IDENTITY);
-    bind_text(query, 2, after.ptr ? after : STR(""));
+    bind_text(query, 1, after.ptr ? after : STR(""));
+    bind_int(query, 2, PART_IDENTITY);
     bind_int(query, 3, limit > INT32_MAX ? INT32_MAX : (int64_t)limit);
     return visit_entities(db, query, PART_IDENTITY, visit, arg, why);
 }

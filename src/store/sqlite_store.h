@@ -17,7 +17,9 @@
 
 enum {
     SQLITE_WRITER_CACHE_KIB = 256 << 10, /* the most it takes, when that much was touched */
-    SQLITE_READER_CACHE_KIB = 64 << 10,
+    /* A scan gains nothing from more, nor does a reader that others write beside: a new snapshot
+     * begins with an empty cache. */
+    SQLITE_READER_CACHE_KIB = 16 << 10,
     SQLITE_CHECKPOINT_CACHE_KIB = 1 << 10,
 };
 
@@ -49,6 +51,8 @@ enum err sqlite_purge_job(struct store *store, uint32_t job, size_t rows_max, bo
 
 enum err sqlite_find(struct store_reader *reader, struct store_want *wants, size_t count,
                      struct arena *mem, struct why *why);
+enum err sqlite_numbers(struct store_reader *reader, const struct str *device_ids, size_t count,
+                        uint32_t *out, struct why *why);
 enum err sqlite_scan(struct store_reader *reader, const struct store_scan *scan,
                      bool (*visit)(void *, const struct entity *), void *arg, struct why *why);
 enum err sqlite_scan_names(struct store_reader *reader, struct str after, size_t limit,

@@ -67,6 +67,12 @@ enum err store_find(struct store_reader *reader, struct store_want *wants, size_
     return reader->ops->find(reader, wants, count, mem, why);
 }
 
+enum err store_numbers(struct store_reader *reader, const struct str *device_ids, size_t count,
+                       uint32_t *out, struct why *why)
+{
+    return reader->ops->numbers(reader, device_ids, count, out, why);
+}
+
 enum err store_scan(struct store_reader *reader, const struct store_scan *scan,
                     bool (*visit)(void *, const struct entity *), void *arg, struct why *why)
 {

@@ -183,6 +183,10 @@ struct store_want {                  /* by name, or by number when device_id is 
 enum err store_find(struct store_reader *reader, struct store_want *wants, size_t count,
                     struct arena *mem, struct why *why);
 
+/* The numbers of devices by their names, 0 where there is none; reads no more than an index. */
+enum err store_numbers(struct store_reader *reader, const struct str *device_ids, size_t count,
+                       uint32_t *out, struct why *why);
+
 struct store_scan {
     uint32_t after; /* give numbers greater than this */
     uint32_t until; /* and at most this; 0 = all */
