@@ -2,6 +2,7 @@
  *
  * A reader walks the collection in number order under one budget: when a snapshot is
  * READERS_SNAPSHOT_MS old it is given back and the walk resumes by number on a new one. */
+#include "front/explain.h"
 #include "front/paging.h"
 #include "front/routes.h"
 #include "hub/walk.h"
@@ -243,6 +244,10 @@ static void query_run(struct read_work *work, struct read_context *context)
     struct query_page *page = (struct query_page *)work;
     struct exchange *exchange = work->owner;
     page->context = context;
+    if (query_is_explain(page->query)) {
+        work->result = explain(context, page->query, &exchange->out, &work->why);
+        return;
+    }
     page->last = page->key;
     buf_put(&exchange->out, STR("["));
     uint32_t rows_given = page->key.second;

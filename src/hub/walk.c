@@ -42,7 +42,9 @@ static void plan(struct steps *s)
 {
     const struct query *query = s->walk->query;
     unsigned match = query_needs_match(query), all = match | query_needs_project(query);
-    if (query_shape(query) == QUERY_SHAPE_GROUPS)
+    if (s->walk->verdicts_only)
+        all = match;
+    else if (query_shape(query) == QUERY_SHAPE_GROUPS)
         match = all;
     s->match_parts = parts_of(match) | (is_bare(match) ? 0 : PART_IDENTITY);
     bool late = parts_of(all & ~match) || is_bare(match) != is_bare(all);
@@ -54,7 +56,8 @@ enum err twin_walk(struct read_context *context, struct twin_walk *walk, struct 
     struct steps s = {.walk = walk, .context = context, .seen = walk->after, .why = why};
     const struct str *ids;
     size_t count;
-    walk->read = walk->matched = walk->snapshots = 0;
+    walk->read = walk->matched = walk->undefined = 0;
+    walk->snapshots = 0;
     plan(&s);
     bool named = query_collection(walk->query) == QUERY_DEVICES &&
                  query_device_ids(walk->query, &ids, &count);
@@ -80,6 +83,8 @@ static struct twin_view view_of(struct steps *s, const struct entity *entity)
 static bool give(struct steps *s, const struct twin_view *view)
 {
     s->walk->matched++;
+    if (s->walk->verdicts_only)
+        return true;
     if (!s->late_parts)
         return s->walk->visit(s->walk->arg, view);
     arena_reset(&s->late);
@@ -98,7 +103,9 @@ static bool judge(struct steps *s, const struct entity *entity)
     struct twin_view view = view_of(s, entity);
     struct query_doc doc = {.twin = &view};
     s->walk->read++;
-    if (query_match(s->walk->query, &doc, s->context->scratch) == QUERY_TRUE && !give(s, &view))
+    enum query_verdict verdict = query_match(s->walk->query, &doc, s->context->scratch);
+    s->walk->undefined += verdict == QUERY_UNDEFINED;
+    if (verdict == QUERY_TRUE && !give(s, &view))
         return false;
     s->seen = entity->id.number;
     return true;

@@ -20,6 +20,7 @@ struct twin_walk {
     const struct query *query; /* FROM devices or devices.modules, or a condition */
     uint32_t after;            /* only numbers greater than this */
     bool one_state;            /* one snapshot, however long it takes */
+    bool verdicts_only;        /* count, and call nobody */
     /* A twin that matches, with all that the plan needs for the verdict and for the answer. Called
      * right after query_match with the context's scratch; false ends the walk. */
     bool (*visit)(void *arg, const struct twin_view *twin);
@@ -27,7 +28,8 @@ struct twin_walk {
 
     /* results */
     enum twin_walk_way way;
-    uint64_t read, matched; /* twins that got a verdict; those for which it was TRUE */
+    uint64_t read;               /* twins that got a verdict */
+    uint64_t matched, undefined; /* those for which it was TRUE, or neither TRUE nor FALSE */
     unsigned snapshots;
 };
 

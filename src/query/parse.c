@@ -126,12 +126,24 @@ static bool end(struct parser *p, const char *expected, const char *const *words
            parser_refuse(p, expected, words, parser_foreign_note(p->token.raw));
 }
 
+/* Our own word, no keyword: everywhere else it may be a name. */
+static bool takes_explain(struct parser *p)
+{
+    bool found = p->token.kind == TOKEN_NAME && !p->token.escaped &&
+                 str_eq_nocase(p->token.text, STR("EXPLAIN")) &&
+                 token_is_keyword(&p->next, KEYWORD_SELECT);
+    if (found)
+        parser_advance(p);
+    return found;
+}
+
 static bool full_query(struct parser *p, struct tree *tree)
 {
     static const char *const select_words[] = {"SELECT", NULL},
                              *const from_words[] = {"FROM", "AS", NULL},
                              *const tail_words[] = {"WHERE", "GROUP", NULL},
                              *const operator_words[] = {"AND", "OR", "IN", "NIN", "GROUP", NULL};
+    tree->explain = takes_explain(p);
     if (!parser_take_keyword(p, KEYWORD_SELECT))
         return parser_refuse(p, "'SELECT'", select_words, NULL);
     if (!top(p, tree) || !select_list(p, tree))

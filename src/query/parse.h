@@ -65,6 +65,7 @@ struct column {
 };
 
 struct tree {
+    bool explain; /* EXPLAIN stood before it */
     enum query_collection collection;
     bool has_top;
     uint64_t top;

@@ -283,6 +283,7 @@ static struct query *plan(const struct tree *tree, enum query_form form, struct 
         .form = form,
         .collection = tree->collection,
         .shape = shape_of(tree, form),
+        .explain = tree->explain,
         .has_top = tree->has_top,
         .top = tree->top,
         .where = tree->where && !is_always_true(tree->where) ? tree->where : NULL,
@@ -328,6 +329,11 @@ unsigned query_needs_project(const struct query *query)
     return query->needs_project;
 }
 
+bool query_is_explain(const struct query *query)
+{
+    return query->explain;
+}
+
 bool query_has_top(const struct query *query, uint64_t *top)
 {
     if (query->has_top)
@@ -347,7 +353,7 @@ uint64_t query_hash(const struct query *query)
 
 const char *query_item_type(const struct query *query)
 {
-    if (query->shape != QUERY_SHAPE_WHOLE)
+    if (query->shape != QUERY_SHAPE_WHOLE || query->explain)
         return "Raw";
     return query->collection == QUERY_JOBS ? "DeviceJob" : "Twin";
 }

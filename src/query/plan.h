@@ -21,7 +21,7 @@ struct query {
     enum query_form form;
     enum query_collection collection;
     enum query_shape shape;
-    bool has_top;
+    bool explain, has_top;
     uint64_t top;
     const struct node *where; /* NULL: everything */
     struct plan_column *columns;

@@ -53,6 +53,9 @@ enum query_shape query_shape(const struct query *query);
 unsigned query_needs_match(const struct query *query); /* bits that the condition reads */
 unsigned
 query_needs_project(const struct query *query); /* bits that the answer reads beyond that */
+/* EXPLAIN SELECT ...: the answer is one row about the plan and what its verdicts cost, not what the
+ * query would answer. An extension of ours. */
+bool query_is_explain(const struct query *query);
 bool query_has_top(const struct query *query, uint64_t *top);
 bool query_matches_all(
     const struct query *query);                 /* `*`, no condition, or one that is always TRUE */

@@ -90,6 +90,7 @@ static void put_columns(struct buf *out, const struct tree *tree)
 static void put_tree(struct buf *out, const struct tree *tree)
 {
     static const char *const collections[] = {"devices", "modules", "jobs"};
+    buf_put(out, tree->explain ? STR("explain ") : STR(""));
     buf_put(out, str_from(collections[tree->collection]));
     if (tree->has_top)
         buf_printf(out, " top %llu", (unsigned long long)tree->top);
@@ -175,6 +176,9 @@ static const struct {
     {"the shortest query", "SELECT * FROM devices", "devices *"},
     {"collections in any case", "select * from DEVICES . Modules", "modules *"},
     {"jobs", "SELECT * FROM devices.jobs", "jobs *"},
+    {"EXPLAIN stands in front", "explain SELECT a FROM devices", "explain devices a"},
+    {"elsewhere it is a name", "SELECT explain FROM devices WHERE EXPLAIN",
+     "devices explain where EXPLAIN"},
     {"TOP with and without brackets", "SELECT TOP 5 * FROM devices", "devices top 5 *"},
     {"TOP in brackets", "SELECT TOP ( 0 ) a FROM devices", "devices top 0 a"},
     {"paths with and without alias", "SELECT a, b.c AS d FROM devices", "devices a b.c>d"},
