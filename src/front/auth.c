@@ -15,17 +15,30 @@ static bool granted(unsigned have, struct auth_need need)
 
 /* ---- services ---- */
 
-static const char *check_service(const struct front *front, struct str authorization,
-                                 struct auth_need need)
+static bool expired(const struct front *front, uint64_t expires_s)
+{
+    return sas_expired(&(struct sas_token){.expires_s = expires_s}, now_s(front));
+}
+
+static void remember(struct auth_proof *proof, struct str header, const struct policy *policy,
+                     const struct sas_token *token)
+{
+    buf_reset(&proof->header);
+    buf_put(&proof->header, header);
+    proof->rights = policy->rights;
+    proof->expires_s = token->expires_s;
+}
+
+static const char *prove(const struct front *front, struct str authorization,
+                         struct auth_proof *proof)
 {
     struct arena mem = {0};
     struct sas_token token;
     const struct policy *policy = NULL;
     const char *reason = NULL;
-    struct why why;
     if (!authorization.ptr)
         reason = "no Authorization header";
-    else if (sas_parse(authorization, &mem, &token, &why) != ERR_OK)
+    else if (sas_parse(authorization, &mem, &token, NULL) != ERR_OK)
         reason = "not a SAS token";
     else if (token.skn.len == 0)
         reason = "no policy named";
@@ -33,23 +46,25 @@ static const char *check_service(const struct front *front, struct str authoriza
         reason = "no such policy";
     else if (!sas_verify(&token, policy->primary_key, policy->secondary_key))
         reason = "wrong signature";
-    else if (sas_expired(&token, now_s(front)))
-        reason = "expired";
     else if (!sas_covers(&token, front->hosts, front->host_count, STR("/"), true))
         reason = "another hub";
-    else if (!granted(policy->rights, need))
-        reason = "right missing";
+    else
+        remember(proof, authorization, policy, &token);
     arena_done(&mem);
     return reason;
 }
 
 enum err auth_service(const struct front *front, struct str authorization, struct auth_need need,
-                      const char **reason, struct why *why)
+                      struct auth_proof *proof, const char **reason, struct why *why)
 {
-    const char *wrong = check_service(front, authorization, need);
-    if (reason)
-        *reason = wrong;
-    if (!wrong)
+    bool proven =
+        authorization.len > 0 && str_eq_constant_time(authorization, buf_str(&proof->header));
+    *reason = proven ? NULL : prove(front, authorization, proof);
+    if (!*reason && expired(front, proof->expires_s))
+        *reason = "expired";
+    if (!*reason && !granted(proof->rights, need))
+        *reason = "right missing";
+    if (!*reason)
         return ERR_OK;
     return err_fault(ERR_DENIED, FAULT_UNAUTHORIZED_ACCESS, why, "Unauthorized");
 }

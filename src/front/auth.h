@@ -9,10 +9,20 @@ struct auth_need {
     unsigned one, other; /* RIGHT_ bits; other 0 = no second way */
 };
 
-/* A service request: checks the Authorization header. ERR_DENIED FAULT_UNAUTHORIZED_ACCESS, text
- * "Unauthorized"; `reason` (may be NULL) gets a constant for the log. */
+/* What a connection has proven: the same header again needs no second proof, only a look at the
+ * clock, which saves two thirds of the work on a small request. A zeroed struct has proven nothing;
+ * end it with buf_done(&proof->header). */
+struct auth_proof {
+    struct buf header; /* a secret */
+    unsigned rights;
+    uint64_t expires_s;
+};
+
+/* A service request: checks the Authorization header. `proof` is that of its connection. ERR_DENIED
+ * FAULT_UNAUTHORIZED_ACCESS, text "Unauthorized"; `*reason` is a constant for the log, NULL on
+ * success. */
 enum err auth_service(const struct front *front, struct str authorization, struct auth_need need,
-                      const char **reason, struct why *why);
+                      struct auth_proof *proof, const char **reason, struct why *why);
 
 /* A device: its token against its own keys or a policy with DeviceConnect. `token` was parsed from
  * what the device sent; `*by_policy` tells whose key had signed it. ERR_DENIED with the reason in

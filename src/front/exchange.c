@@ -3,6 +3,29 @@
 #include "front/https.h"
 #include "model/fault.h"
 
+enum { EXCHANGE_BLOCK_SIZE = 896 }; /* enough for most, and malloc has such pieces at hand */
+
+/* A UUID of a part that is drawn once and a number that counts: the kernel's generator for each
+ * request would cost as much as reading its head. */
+static void write_request_id(struct front *front, char out[37])
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t number = atomic_fetch_add(&front->request_number, 1);
+    uint8_t bytes[16];
+    memcpy(bytes, front->request_prefix, 8);
+    for (int i = 0; i < 8; i++)
+        bytes[8 + i] = (uint8_t)(number >> (56 - 8 * i));
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    for (int i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *out++ = '-';
+        *out++ = digits[bytes[i] >> 4];
+        *out++ = digits[bytes[i] & 15];
+    }
+    *out = '\0';
+}
+
 struct exchange *exchange_create(struct front *front, struct net_conn *conn)
 {
     struct exchange *exchange = xcalloc(1, sizeof(*exchange));
@@ -11,17 +34,8 @@ struct exchange *exchange_create(struct front *front, struct net_conn *conn)
     exchange->conn = net_conn_id(conn);
     exchange->if_match = exchange->max_item_count = exchange->continuation = STR_NONE;
     exchange->status = 200;
-    uint8_t bytes[16];
-    front->config.random->fill(front->config.random, bytes, sizeof(bytes));
-    bytes[6] = (bytes[6] & 0x0f) | 0x40;
-    bytes[8] = (bytes[8] & 0x3f) | 0x80;
-    for (size_t i = 0, at = 0; i < 16; i++) {
-        static const char digits[] = "0123456789abcdef";
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            exchange->request_id[at++] = '-';
-        exchange->request_id[at++] = digits[bytes[i] >> 4];
-        exchange->request_id[at++] = digits[bytes[i] & 15];
-    }
+    arena_init(&exchange->mem, EXCHANGE_BLOCK_SIZE);
+    write_request_id(front, exchange->request_id);
     return exchange;
 }
 

@@ -11,6 +11,7 @@ struct front *front_create(const struct front_config *config)
     front->hosts[front->host_count++] = str_from(config->host);
     front->hosts[front->host_count++] = STR("localhost");
     front->hosts[front->host_count++] = STR("127.0.0.1");
+    config->random->fill(config->random, front->request_prefix, sizeof(front->request_prefix));
     front->started_ticks = config->clock->wall_ticks(config->clock);
     return front;
 }

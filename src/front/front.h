@@ -39,6 +39,8 @@ struct front {
     bool closing;    /* set when the loops have ended: nothing goes to the hub any more */
     struct net *net; /* set by whoever listens, for /metrics */
     int64_t started_ticks;
+    uint8_t request_prefix[8]; /* of all request ids since this start; random */
+    atomic_uint_fast64_t request_number;
     atomic_uint_fast64_t http_requests, http_errors, mqtt_connects, mqtt_refused;
 };
 

@@ -19,6 +19,7 @@ struct https_conn {
     struct why refusal; /* what is wrong with the request at hand, found at its head */
     enum err refused;
     bool answering, paused, stopping, ending;
+    struct auth_proof proof;
     struct mqtt_session *session; /* after an upgrade */
 };
 
@@ -111,7 +112,7 @@ static enum err read_head(struct https_conn *https, struct exchange *exchange, s
     exchange->form = https->route->form;
     const char *reason;
     err = auth_service(https->front, http_header_get(request, STR("Authorization")),
-                       https->route->need, &reason, why);
+                       https->route->need, &https->proof, &reason, why);
     if (err != ERR_OK) {
         log_info("request refused", LOG_TEXT_Z("request", exchange->request_id),
                  LOG_TEXT_Z("reason", reason), LOG_TEXT_Z("route", https->route->path));
@@ -330,6 +331,7 @@ static void closed(void *self)
     else
         http_reader_done(&https->reader);
     exchange_destroy(https->exchange);
+    buf_done(&https->proof.header);
     free(https);
 }
 

@@ -14,6 +14,8 @@ static void op_reply(struct hub_task *task)
     net_loop_post(op->loop, &op->mail);
 }
 
+enum { OP_BLOCK_SIZE = 896 }; /* enough for most, and malloc has such pieces at hand */
+
 struct mqtt_op *op_create(struct mqtt_session *session, enum op_kind kind)
 {
     struct mqtt_op *op = xcalloc(1, sizeof(*op));
@@ -23,6 +25,7 @@ struct mqtt_op *op_create(struct mqtt_session *session, enum op_kind kind)
     op->mail.deliver = op_deliver;
     op->task.owner = op;
     op->task.reply = op_reply;
+    arena_init(&op->task.mem, OP_BLOCK_SIZE);
     return op;
 }
 

@@ -53,6 +53,7 @@ static int set_up(void **state)
         policies[i].secondary_key = bytes_of(KEY_TEXT);
     clock_fake_init(&now, 0);
     front = front_create(&(struct front_config){.clock = &now.clock,
+                                                .random = random_system(),
                                                 .policies = policies,
                                                 .policy_count = POLICY_BUILT_IN_COUNT,
                                                 .host = HOST});
@@ -173,11 +174,13 @@ static void services_are_judged_by_policy_time_host_and_right(void **state)
 {
     for (size_t i = 0; i < sizeof services / sizeof *services; i++) {
         const char *reason = "untouched";
+        struct auth_proof proof = {0};
         struct why why = {0};
         print_message("  %s\n", services[i].rule);
         at(services[i].now_s);
-        enum err err =
-            auth_service(front, str_from(services[i].token), services[i].need, &reason, &why);
+        enum err err = auth_service(front, str_from(services[i].token), services[i].need, &proof,
+                                    &reason, &why);
+        buf_done(&proof.header);
         assert_int_equal(err, services[i].reason ? ERR_DENIED : ERR_OK);
         if (!services[i].reason) {
             assert_null(reason);
@@ -187,6 +190,35 @@ static void services_are_judged_by_policy_time_host_and_right(void **state)
         assert_string_equal(why.text, "Unauthorized"); /* whatever the reason, no more is told */
         assert_int_equal(why.code, FAULT_UNAUTHORIZED_ACCESS);
     }
+}
+
+static const char *ask(struct auth_proof *proof, const char *token, unsigned right)
+{
+    const char *reason = NULL;
+    struct why why;
+    enum err err =
+        auth_service(front, str_from(token), (struct auth_need){right, 0}, proof, &reason, &why);
+    assert_int_equal(err == ERR_OK, reason == NULL);
+    return reason ? reason : "allowed";
+}
+
+static void what_a_connection_has_proven_is_still_judged_by_time_and_right(void **state)
+{
+    struct auth_proof proof = {0};
+    at(IN_TIME);
+    assert_string_equal(ask(&proof, A, SC), "allowed");
+    assert_string_equal(ask(&proof, A, SC), "allowed");
+    assert_string_equal(ask(&proof, A, RW), "right missing");
+    assert_string_equal(ask(&proof, A "x", SC), "no such policy"); /* only nearly the same */
+    assert_string_equal(ask(&proof, P, SC), "right missing");      /* another one is proven anew */
+    assert_string_equal(ask(&proof, P, RR), "allowed");
+    assert_string_equal(ask(&proof, A, RR), "right missing");
+    assert_string_equal(ask(&proof, "", RR), "not a SAS token");
+    assert_string_equal(ask(&proof, NULL, RR), "no Authorization header");
+    assert_string_equal(ask(&proof, A, SC), "allowed");
+    at(IN_TIME + 301);
+    assert_string_equal(ask(&proof, A, SC), "expired");
+    buf_done(&proof.header);
 }
 
 /* ---- devices ---- */
@@ -281,6 +313,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(services_are_judged_by_policy_time_host_and_right),
+        cmocka_unit_test(what_a_connection_has_proven_is_still_judged_by_time_and_right),
         cmocka_unit_test(devices_are_judged_by_key_time_and_scope),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

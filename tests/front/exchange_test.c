@@ -66,8 +66,8 @@ static void errors_have_the_forms_that_sdks_read(void **state)
     int64_t ticks;
     assert_true(time_parse(STR("2021-07-07T20:45:26.5Z"), &ticks));
     clock_fake_init(&clock, ticks);
-    struct front *front =
-        front_create(&(struct front_config){.clock = &clock.clock, .host = "localhost"});
+    struct front *front = front_create(&(struct front_config){
+        .clock = &clock.clock, .random = random_system(), .host = "localhost"});
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
         struct why why;
         struct buf out = {0};
