@@ -110,6 +110,13 @@ static const struct {
      "SELECT deviceId FROM devices WHERE deviceId IN ['d5', 'd0', 'd3']", 2, "2 1."},
     {"a size over the limit is the limit", ALL, 1000000, "6."},
     {"a size of zero is the limit", ALL, 0, "6."},
+    {"TOP counts across pages", "SELECT TOP 5 * FROM devices", 2, "2 2 1."},
+    {"TOP that ends with a page ends there", "SELECT TOP 4 * FROM devices", 2, "2 2."},
+    {"TOP over all there is", "SELECT TOP 50 * FROM devices", 4, "4 2."},
+    {"groups are paged by rows", "SELECT tags.n AS n, COUNT() AS c FROM devices GROUP BY tags.n", 4,
+     "4 2."},
+    {"groups that just fit", "SELECT tags.odd AS o, COUNT() AS c FROM devices GROUP BY tags.odd", 2,
+     "2."},
     {"a list of jobs", NULL, 4, "4 2."},
     {"a list of jobs that just fits", NULL, 6, "6."},
 };
