@@ -59,7 +59,7 @@ static void start(const char *dir)
 {
     struct why why = {0};
     struct clock *clock = clock_system();
-    struct tls_server *tls;
+    struct tls_server *tls = NULL;
     must(cert_ensure(dir, HOST, clock->wall_ticks(clock), NULL, &why) == ERR_OK &&
              tls_server_create(cert_path(&mem, dir, CERT_SERVER_FILE),
                                cert_path(&mem, dir, CERT_SERVER_KEY_FILE), &tls, &why) == ERR_OK &&
