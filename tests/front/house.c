@@ -309,7 +309,7 @@ static bool line_fill(struct line *line)
     struct buf *raw = line->ws ? &line->ws_in : &line->in;
     if (line->over)
         return false;
-    int n = SSL_read(line->peer.ssl, buf_room(raw, 16384), 16384);
+    int n = PATIENTLY(SSL_read(line->peer.ssl, buf_room(raw, 16384), 16384));
     if (n <= 0)
         return false;
     raw->len += (size_t)n;

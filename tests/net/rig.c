@@ -329,7 +329,7 @@ struct peer peer_greet(uint16_t port)
     struct peer peer = {.fd = rig_socket(port)};
     peer.ssl = tls_client_session(client, peer.fd, "localhost");
     assert_non_null(peer.ssl);
-    if (SSL_connect(peer.ssl) != 1)
+    if (PATIENTLY(SSL_connect(peer.ssl)) != 1)
         fail_msg("no handshake: %s", tls_reason());
     return peer;
 }
@@ -337,7 +337,7 @@ struct peer peer_greet(uint16_t port)
 void peer_send(struct peer *peer, struct str bytes)
 {
     while (bytes.len > 0) {
-        int n = SSL_write(peer->ssl, bytes.ptr, (int)bytes.len);
+        int n = PATIENTLY(SSL_write(peer->ssl, bytes.ptr, (int)bytes.len));
         assert_true(n > 0);
         bytes = str_skip(bytes, (size_t)n);
     }
@@ -346,7 +346,7 @@ void peer_send(struct peer *peer, struct str bytes)
 void peer_read(struct peer *peer, char *out, size_t size)
 {
     while (size > 0) {
-        int n = SSL_read(peer->ssl, out, (int)size);
+        int n = PATIENTLY(SSL_read(peer->ssl, out, (int)size));
         if (n <= 0)
             fail_msg("%zu bytes did not come: %s", size, tls_reason());
         out += n;
@@ -365,7 +365,7 @@ void peer_expect(struct peer *peer, const char *text)
 void peer_expect_end(struct peer *peer)
 {
     char byte;
-    int n = SSL_read(peer->ssl, &byte, 1);
+    int n = PATIENTLY(SSL_read(peer->ssl, &byte, 1));
     assert_int_equal(n, 0);
     assert_int_equal(SSL_get_error(peer->ssl, n), SSL_ERROR_ZERO_RETURN);
     peer_hang_up(peer);
@@ -375,7 +375,7 @@ void peer_expect_cut(struct peer *peer)
 {
     static _Thread_local char bytes[65536];
     int n;
-    while ((n = SSL_read(peer->ssl, bytes, sizeof bytes)) > 0)
+    while ((n = PATIENTLY(SSL_read(peer->ssl, bytes, sizeof bytes))) > 0)
         ;
     if (errno == EAGAIN && SSL_get_error(peer->ssl, n) == SSL_ERROR_WANT_READ)
         fail_msg("the connection is still there");

@@ -7,6 +7,7 @@
 #include "net/cert.h"
 #include "net/net.h"
 #include "net/tls.h"
+#include <errno.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -95,6 +96,18 @@ void rig_hold(struct rig_hold *hold, struct talk *talk);
 void rig_let_go(struct rig_hold *hold);
 
 /* ---- the client ---- */
+
+/* A blocking call of the client that was disturbed is made again: a socket with a time limit says
+ * EINTR where others go on by themselves. */
+#define PATIENTLY(call)                                                                            \
+    __extension__({                                                                                \
+        int done_;                                                                                 \
+        do {                                                                                       \
+            errno = 0;                                                                             \
+            done_ = (call);                                                                        \
+        } while (done_ <= 0 && errno == EINTR);                                                    \
+        done_;                                                                                     \
+    })
 
 struct peer {
     int fd;
