@@ -267,18 +267,17 @@ static enum err merge_member(struct merge *m, struct str key, yyjson_val *old, y
     return put_new(m, patch, level, &path, false);
 }
 
-static enum err merge_object(struct merge *m, yyjson_val *old, yyjson_val *patch, size_t level,
-                             const struct twin_path *path)
+/* What was there, in its order, with the changes. */
+static enum err merge_members(struct merge *m, yyjson_val *old, struct members *members,
+                              size_t level, const struct twin_path *path)
 {
     size_t i, count;
     yyjson_val *key, *value;
     enum err err = ERR_OK;
-    struct members members = list_members(patch, level == 0, m->mem);
-    buf_put_char(&m->values, '{');
     yyjson_obj_foreach(old, i, count, key, value)
     {
         struct str name = json_str(key);
-        struct member *change = find_member(&members, name);
+        struct member *change = find_member(members, name);
         if (change) {
             change->taken = true;
             err = merge_member(m, name, value, change->value, level + 1, path);
@@ -289,7 +288,20 @@ static enum err merge_object(struct merge *m, yyjson_val *old, yyjson_val *patch
         put_key(m, name);
         keep_value(m, value);
     }
-    for (i = 0; i < members.count; i++) {
+    return err;
+}
+
+static enum err merge_object(struct merge *m, yyjson_val *old, yyjson_val *patch, size_t level,
+                             const struct twin_path *path)
+{
+    enum err err = ERR_OK;
+    struct members members = list_members(patch, level == 0, m->mem);
+    buf_put_char(&m->values, '{');
+    if (old)
+        err = merge_members(m, old, &members, level, path);
+    if (err != ERR_OK)
+        return err;
+    for (size_t i = 0; i < members.count; i++) {
         struct member *added = &members.list[i];
         if (added->taken || yyjson_is_null(added->value))
             continue;
