@@ -10,6 +10,7 @@ static const char *const collections[] = {
 static const char *const ways[] = {
     [TWIN_WALK_SCAN] = "scan",
     [TWIN_WALK_IDS] = "ids",
+    [TWIN_WALK_INDEX] = "index",
 };
 
 static void put_reads(struct buf *out, unsigned needs)
@@ -33,6 +34,9 @@ static void put_reads(struct buf *out, unsigned needs)
 static void put_walk(struct buf *out, const struct twin_walk *walk)
 {
     json_put_member_str(out, "way", str_from(ways[walk->way]));
+    if (walk->index[0])
+        json_put_member_str(out, walk->way == TWIN_WALK_INDEX ? "index" : "noIndex",
+                            str_from(walk->index));
     json_put_member_i64(out, "candidates", (int64_t)walk->read);
     json_put_key(out, "verdicts");
     buf_put_char(out, '{');

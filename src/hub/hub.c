@@ -7,6 +7,8 @@
 
 #define NS_PER_S INT64_C(1000000000)
 #define NS_PER_TICK INT64_C(100)
+#define TEND_PAUSE_NS INT64_C(1000000) /* between two steps, for whoever comes */
+#define TEND_RETRY_NS INT64_C(1000000000)
 #define PRESSURE_PAUSE_NS INT64_C(10000000)
 
 /* ---- presence on its way to disk ---- */
@@ -197,6 +199,20 @@ void engine_task(struct hub *hub, struct hub_task *task)
     hub->extra_last = &task->mail.next;
 }
 
+static void wake_reply(struct hub_task *task)
+{
+    free(task);
+}
+
+void hub_wake(struct hub *hub)
+{
+    static const struct hub_task_ops ops = {.name = "wake"};
+    struct hub_task *task = xcalloc(1, sizeof *task);
+    task->ops = &ops;
+    task->reply = wake_reply;
+    hub_post(hub, task);
+}
+
 /* ---- time ---- */
 
 int64_t hub_now_ticks(struct hub *hub)
@@ -291,6 +307,24 @@ static struct mail *assemble(struct hub *hub)
     return batch;
 }
 
+/* A step of care for indexes, in between turns so that no request waits for more than one. Gives the
+ * time to the next one, in ns; INT64_MAX: none is due. */
+static int64_t tend(struct hub *hub)
+{
+    struct why why;
+    if (!store_has_chores(hub->store))
+        return INT64_MAX;
+    if (store_pressure(hub->store) != STORE_EASY || hub_mono_ns(hub) < hub->tend_ns)
+        return TEND_RETRY_NS;
+    enum err err = store_tend(hub->store, &why);
+    if (err != ERR_OK) {
+        log_warn("indexes cannot be changed now", LOG_TEXT_Z("reason", why.text));
+        hub->tend_ns = hub_mono_ns(hub) + TEND_RETRY_NS;
+        return TEND_RETRY_NS;
+    }
+    return store_has_chores(hub->store) ? TEND_PAUSE_NS : INT64_MAX;
+}
+
 int64_t hub_run(struct hub *hub)
 {
     hub_take_in(hub, mailbox_take(&hub->inbox));
@@ -305,11 +339,13 @@ int64_t hub_run(struct hub *hub)
     /* After the turn: if we were held up, an answer that lay in the inbox is not late. */
     fire_due(hub, &hub->mono_timers, hub_mono_ns(hub));
     fire_due(hub, &hub->hub_timers, hub_now_ticks(hub));
+    int64_t tend_ns = tend(hub);
     if (hub->backlog || hub->extra)
         return 0;
     if (hub->engine && hub->engine->ops->busy(hub->engine)) {
         /* Under pressure the engine rests; look again soon. */
         return store_pressure(hub->store) == STORE_EASY ? 0 : PRESSURE_PAUSE_NS;
     }
-    return until_due(hub);
+    int64_t due_ns = until_due(hub);
+    return due_ns < tend_ns ? due_ns : tend_ns;
 }

@@ -74,6 +74,7 @@ struct hub {
     struct mail *extra, **extra_last;     /* tasks of our own for the turn being assembled */
     struct hub_timer flush_timer;         /* of presence */
     bool flushing;                        /* presence is on its way to disk */
+    int64_t tend_ns;                      /* no care for indexes before, mono */
     struct hub_turn turn;                 /* its arena is kept from turn to turn */
     struct hub_stats stats;
     struct hub_thread *thread;
@@ -93,6 +94,9 @@ bool hub_submit(struct hub *hub, struct hub_task *task);
 /* For tasks that must not be refused because they end something (detach, answers of devices,
  * replies of readers): always taken. Their number is bounded by what they end. */
 void hub_post(struct hub *hub, struct hub_task *task);
+
+/* Have hub_run called soon: the store has something to do. */
+void hub_wake(struct hub *hub);
 
 /* ---- hub thread ---- */
 /* Take what came in, run one turn, fire what is due. Gives the time until it should be called again

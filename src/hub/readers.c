@@ -44,6 +44,7 @@ static void *reader_main(void *arg)
 static enum err open_context(struct readers *readers, struct read_context *context, struct why *why)
 {
     struct hub *hub = readers->config.hub;
+    context->hub = hub;
     context->presence = hub->presence;
     context->clock = hub->clock;
     context->scratch = query_scratch_create();

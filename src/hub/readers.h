@@ -14,6 +14,7 @@ enum {
 };
 
 struct read_context { /* what a work may use while it runs */
+    struct hub *hub;  /* to be woken; NULL where there is none */
     struct store_reader *store;
     const struct presence_table *presence;
     struct clock *clock;

@@ -21,7 +21,7 @@ struct steps {
     struct why *why;
 };
 
-static enum err scan(struct steps *s);
+static enum err go_through(struct steps *s);
 static enum err find_ids(struct steps *s, const struct str *ids, size_t count);
 
 static unsigned parts_of(unsigned needs)
@@ -62,7 +62,8 @@ enum err twin_walk(struct read_context *context, struct twin_walk *walk, struct 
     bool named = query_collection(walk->query) == QUERY_DEVICES &&
                  query_device_ids(walk->query, &ids, &count);
     walk->way = named ? TWIN_WALK_IDS : TWIN_WALK_SCAN;
-    enum err err = named ? find_ids(&s, ids, count) : scan(&s);
+    walk->index[0] = '\0';
+    enum err err = named ? find_ids(&s, ids, count) : go_through(&s);
     arena_done(&s.late);
     return err != ERR_OK ? err : s.err;
 }
@@ -111,7 +112,7 @@ static bool judge(struct steps *s, const struct entity *entity)
     return true;
 }
 
-/* ---- all of them ---- */
+/* ---- snapshots ---- */
 
 static int64_t now_ns(struct steps *s)
 {
@@ -126,12 +127,18 @@ static enum err begin(struct steps *s)
     return store_begin(s->context->store, s->why);
 }
 
+static bool is_late(struct steps *s)
+{
+    return !s->walk->one_state &&
+           now_ns(s) - s->snapshot_ns > READERS_SNAPSHOT_MS * INT64_C(1000000);
+}
+
 static bool is_old(struct steps *s)
 {
-    if (s->walk->one_state || ++s->since_clock < CLOCK_EVERY)
+    if (++s->since_clock < CLOCK_EVERY)
         return false;
     s->since_clock = 0;
-    return now_ns(s) - s->snapshot_ns > READERS_SNAPSHOT_MS * INT64_C(1000000);
+    return is_late(s);
 }
 
 static bool visit_scanned(void *arg, const struct entity *entity)
@@ -142,23 +149,94 @@ static bool visit_scanned(void *arg, const struct entity *entity)
     return !s->over && !s->pause;
 }
 
+/* ---- by number ---- */
+
+/* Numbers are those of devices and modules. */
+static bool is_of(const struct steps *s, const struct entity *entity)
+{
+    bool modules = query_collection(s->walk->query) == QUERY_MODULES;
+    return (entity->id.module_id.len != 0) == modules;
+}
+
+/* In batches, so that the memory is bounded however long the list. */
+static enum err judge_numbers(struct steps *s, const uint32_t *numbers, size_t count)
+{
+    struct arena mem = {0};
+    enum err err = ERR_OK;
+    for (size_t from = 0; err == ERR_OK && !s->over && from < count; from += FIND_AT_ONCE) {
+        struct store_want wants[FIND_AT_ONCE];
+        size_t some = count - from < FIND_AT_ONCE ? count - from : FIND_AT_ONCE;
+        for (size_t i = 0; i < some; i++)
+            wants[i] = (struct store_want){.number = numbers[from + i], .parts = s->match_parts};
+        err = store_find(s->context->store, wants, some, &mem, s->why);
+        for (size_t i = 0; err == ERR_OK && !s->over && i < some; i++)
+            s->over = wants[i].found && is_of(s, wants[i].found) && !judge(s, wants[i].found);
+        arena_reset(&mem);
+    }
+    arena_done(&mem);
+    return err;
+}
+
+static enum err judge_candidates(struct steps *s, const roaring_bitmap_t *candidates)
+{
+    s->walk->way = TWIN_WALK_INDEX;
+    roaring_uint32_iterator_t at;
+    roaring_init_iterator(candidates, &at);
+    roaring_move_uint32_iterator_equalorlarger(&at, s->seen + 1);
+    enum err err = ERR_OK;
+    while (err == ERR_OK && at.has_value && !s->over && !s->pause) {
+        uint32_t numbers[FIND_AT_ONCE];
+        uint32_t some = roaring_read_uint32_iterator(&at, numbers, FIND_AT_ONCE);
+        err = judge_numbers(s, numbers, some);
+        s->seen = numbers[some - 1];
+        s->pause = !s->over && at.has_value && is_late(s);
+    }
+    return err;
+}
+
+/* ---- all of them ---- */
+
 static enum err scan(struct steps *s)
 {
-    for (;;) {
-        enum err err = begin(s);
+    s->walk->way = TWIN_WALK_SCAN;
+    struct store_scan all = {
+        .after = s->seen,
+        .modules = query_collection(s->walk->query) == QUERY_MODULES,
+        .parts = s->match_parts,
+        .bare = !(s->match_parts & PART_IDENTITY),
+    };
+    return store_scan(s->context->store, &all, visit_scanned, s, s->why);
+}
+
+/* What is known of candidates holds for one snapshot, so each begins by asking again. */
+static enum err go_on(struct steps *s)
+{
+    roaring_bitmap_t *candidates;
+    enum err err =
+        store_candidates(s->context->store, s->walk->query, &candidates, s->walk->index, s->why);
+    if (err != ERR_OK)
+        return err;
+    err = candidates ? judge_candidates(s, candidates) : scan(s);
+    if (candidates)
+        roaring_bitmap_free(candidates);
+    return err;
+}
+
+static enum err go_through(struct steps *s)
+{
+    enum err err;
+    do {
+        err = begin(s);
         if (err != ERR_OK)
             return err;
-        struct store_scan all = {
-            .after = s->seen,
-            .modules = query_collection(s->walk->query) == QUERY_MODULES,
-            .parts = s->match_parts,
-            .bare = !(s->match_parts & PART_IDENTITY),
-        };
-        err = store_scan(s->context->store, &all, visit_scanned, s, s->why);
+        err = go_on(s);
         store_end(s->context->store);
-        if (err != ERR_OK || !s->pause)
-            return err;
-    }
+    } while (err == ERR_OK && s->pause);
+    if (err == ERR_OK && s->walk->way == TWIN_WALK_SCAN &&
+        store_note_scan(s->context->store, s->walk->query, s->walk->read, s->walk->matched) &&
+        s->context->hub)
+        hub_wake(s->context->hub);
+    return err;
 }
 
 /* ---- those that are named ---- */
@@ -179,25 +257,6 @@ static enum err numbers_of(struct steps *s, const struct str *ids, size_t count,
         if (numbers[i] > s->walk->after)
             numbers[(*found)++] = numbers[i];
     qsort(numbers, *found, sizeof *numbers, by_number);
-    return err;
-}
-
-/* In batches, so that the memory is bounded however long the list. */
-static enum err judge_numbers(struct steps *s, const uint32_t *numbers, size_t count)
-{
-    struct arena mem = {0};
-    enum err err = ERR_OK;
-    for (size_t from = 0; err == ERR_OK && !s->over && from < count; from += FIND_AT_ONCE) {
-        struct store_want wants[FIND_AT_ONCE];
-        size_t some = count - from < FIND_AT_ONCE ? count - from : FIND_AT_ONCE;
-        for (size_t i = 0; i < some; i++)
-            wants[i] = (struct store_want){.number = numbers[from + i], .parts = s->match_parts};
-        err = store_find(s->context->store, wants, some, &mem, s->why);
-        for (size_t i = 0; err == ERR_OK && !s->over && i < some; i++)
-            s->over = wants[i].found && !judge(s, wants[i].found);
-        arena_reset(&mem);
-    }
-    arena_done(&mem);
     return err;
 }
 

@@ -1,6 +1,7 @@
 /* walk.h - every twin that a condition matches, in the order of numbers, on a reader.
  *
  *      ids named by the condition --find--\
+ *      candidates of indexes -------find---+
  *      all of the collection -------scan---+--> verdict --TRUE--> the rest of the twin --> visitor
  *
  * Queries and the targets of jobs go the same way: the plan says what has to be read for a verdict,
@@ -12,8 +13,9 @@
 #include "hub/readers.h"
 
 enum twin_walk_way {
-    TWIN_WALK_SCAN, /* all of the collection */
-    TWIN_WALK_IDS,  /* the devices that the condition names */
+    TWIN_WALK_SCAN,  /* all of the collection */
+    TWIN_WALK_IDS,   /* the devices that the condition names */
+    TWIN_WALK_INDEX, /* what indexes of paths say can match */
 };
 
 struct twin_walk {
@@ -31,6 +33,7 @@ struct twin_walk {
     uint64_t read;               /* twins that got a verdict */
     uint64_t matched, undefined; /* those for which it was TRUE, or neither TRUE nor FALSE */
     unsigned snapshots;
+    char index[160]; /* the indexes that were used, or why none was; empty for TWIN_WALK_IDS */
 };
 
 /* ERR_OUTSIDE, ERR_CORRUPT: of the store. */

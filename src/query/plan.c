@@ -294,6 +294,7 @@ static struct query *plan(const struct tree *tree, enum query_form form, struct 
     query->needs_match = query->where ? query->where->needs : 0;
     query->needs_project = answer_needs(query) & ~query->needs_match;
     plan_facts(query, mem);
+    plan_bounds(query, mem);
     return query;
 }
 

@@ -31,11 +31,15 @@ struct query {
     unsigned needs_match, needs_project;
     struct id_list device_ids, job_ids;
     unsigned record_statuses, job_types;
+    const struct bounds *bounds; /* NULL: none */
     uint64_t hash;
 };
 
 /* facts.c: fill device_ids to job_types from the condition. */
 void plan_facts(struct query *query, struct arena *mem);
+
+/* bounds.c: fill bounds from the condition. */
+void plan_bounds(struct query *query, struct arena *mem);
 
 /* match.c: the worth of an expression on one document. */
 struct value node_value(const struct node *node, const struct source *src);

@@ -70,7 +70,15 @@ static const char store_v1[] =
 static const char store_v2[] =
     "CREATE TABLE fleet (slice INTEGER PRIMARY KEY, devices BLOB NOT NULL);";
 
-static const char *const store_steps[] = {store_v1, store_v2};
+/* Indexes of paths. One is filled from low numbers to high, and `filled` says how far; an entry is
+ * the key of query/bounds.h. `state` is an enum index_state. */
+static const char store_v3[] =
+    "CREATE TABLE path_index (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE,"
+    "  state INTEGER NOT NULL, filled INTEGER NOT NULL);"
+    "CREATE TABLE path_entry (path INTEGER NOT NULL, key BLOB NOT NULL, number INTEGER NOT NULL,"
+    "  PRIMARY KEY (path, key, number)) WITHOUT ROWID;";
+
+static const char *const store_steps[] = {store_v1, store_v2, store_v3};
 _Static_assert(sizeof store_steps / sizeof *store_steps == STORE_SCHEMA, "a step for each version");
 
 const struct schema store_schema = {

@@ -23,6 +23,9 @@
     "SELECT number, vals, version, stamp, meta FROM " table RANGE("number") " ORDER BY number"
 #define WALK_VALUES(table) "SELECT number, vals FROM " table RANGE("number") " ORDER BY number"
 
+/* What an index is filled from, ?2 rows at a time. */
+#define FILL(table) "SELECT number, vals FROM " table " WHERE number > ?1 ORDER BY number LIMIT ?2"
+
 #define JOB                                                                                        \
     "SELECT j.number, j.id, j.type, j.created, j.condition, j.body, p.state, p.start, p.window,"   \
     " p.begun, p.ended, p.failure_reason, p.devices, p.succeeded, p.failed, p.canceled,"           \
@@ -147,5 +150,23 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_CHUNKS] = "SELECT first, last, updated FROM job_chunk"
                    " WHERE job = ?1 AND last >= ?2 ORDER BY last",
     [SQL_OUTCOME] = "SELECT id, status, payload FROM job_outcome WHERE job = ?1 AND id = ?2",
+    [SQL_INDEXES] = "SELECT id, path, state, filled FROM path_index ORDER BY id",
+    [SQL_INDEX_RANGE] =
+        "SELECT number FROM path_entry WHERE path = ?1 AND key >= ?2 AND key <= ?3 LIMIT ?4",
+    [SQL_WRITE_INDEX] =
+        "INSERT OR REPLACE INTO path_index (id, path, state, filled) VALUES (?1, ?2, ?3, ?4)",
+    [SQL_REMOVE_INDEX] = "DELETE FROM path_index WHERE id = ?1",
+    [SQL_WRITE_PATH_ENTRY] =
+        "INSERT OR IGNORE INTO path_entry (path, key, number) VALUES (?1, ?2, ?3)",
+    [SQL_REMOVE_PATH_ENTRY] = "DELETE FROM path_entry WHERE path = ?1 AND key = ?2 AND number = ?3",
+    [SQL_REMOVE_PATH_ENTRIES] =
+        "DELETE FROM path_entry WHERE (path, key, number) IN"
+        " (SELECT path, key, number FROM path_entry WHERE path = ?1 LIMIT ?2)",
+    [SQL_OLD_TAGS] = "SELECT vals FROM tags WHERE number = ?1",
+    [SQL_OLD_DESIRED] = "SELECT vals FROM desired WHERE number = ?1",
+    [SQL_OLD_REPORTED] = "SELECT vals FROM reported WHERE number = ?1",
+    [SQL_FILL_TAGS] = FILL("tags"),
+    [SQL_FILL_DESIRED] = FILL("desired"),
+    [SQL_FILL_REPORTED] = FILL("reported"),
     [SQL_OUTCOMES] = "SELECT id, status, payload FROM job_outcome WHERE job = ?1 ORDER BY id",
 };

@@ -86,15 +86,16 @@ enum err sqlite_fleet_read(struct db *db, uint32_t after, uint32_t until, roarin
     bind_int(query, 2, until >> STORE_SLICE_BITS);
     roaring_bitmap_t *all = roaring_bitmap_create();
     int rc;
-    while (!err && (rc = sqlite3_step(query)) == SQLITE_ROW) {
+    while ((rc = sqlite3_step(query)) == SQLITE_ROW) {
         roaring_bitmap_t *slice = read_bitmap(column_str(query, 1));
-        if (slice)
-            roaring_bitmap_or_inplace(all, slice);
-        else
+        if (!slice) {
             err = sqlite_bad_row(db, "fleet slice", sqlite3_column_int64(query, 0), why);
+            break;
+        }
+        roaring_bitmap_or_inplace(all, slice);
         roaring_bitmap_free(slice);
     }
-    enum err end = db_finish(db, query, err ? SQLITE_DONE : rc, why);
+    enum err end = db_finish(db, query, rc, why);
     err = err ? err : end;
     if (err) {
         roaring_bitmap_free(all);

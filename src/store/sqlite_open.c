@@ -46,7 +46,9 @@ enum err sqlite_store_open(const struct store_options *options, struct store **o
         .reader = {.base = {&reader_ops}},
     };
     s->reader.db = &s->db;
+    s->reader.store = s;
     pthread_mutex_init(&s->writing, NULL);
+    pthread_mutex_init(&s->care.lock, NULL);
     enum err err = s->read_only ? open_to_read(s, why) : open_to_write(s, options->dir, why);
     if (err)
         sqlite_store_close(&s->base);
@@ -65,6 +67,8 @@ static enum err open_to_write(struct sqlite_store *s, const char *dir, struct wh
         err = schema_upgrade(&s->db, &store_schema, why);
     if (!err)
         err = sqlite_fleet_fill(&s->db, why);
+    if (!err)
+        err = sqlite_care_begin(s, why);
     if (!err)
         err = checkpoint_start(&s->checkpoint, &beside, &s->writing, why);
     if (!err)
@@ -87,9 +91,11 @@ static void sqlite_store_close(struct store *store)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
     checkpoint_stop(&s->checkpoint);
+    sqlite_care_end(s);
     db_close(&s->db);
     lock_release(s->lock_fd);
     pthread_mutex_destroy(&s->writing);
+    pthread_mutex_destroy(&s->care.lock);
     free(s->order);
     free(s->path);
     free(s->vfs);
@@ -143,6 +149,7 @@ static enum err sqlite_reader_open(struct store *store, struct store_reader **ou
         return err;
     }
     reader->base.ops = &reader_ops;
+    reader->store = s;
     reader->db = &reader->own;
     *out = &reader->base;
     return ERR_OK;
@@ -195,6 +202,8 @@ static const struct store_ops store_ops = {
     .stats = sqlite_stats,
     .commit = sqlite_commit,
     .purge_job = sqlite_purge_job,
+    .has_chores = sqlite_has_chores,
+    .tend = sqlite_tend,
     .main = sqlite_main,
     .reader_open = sqlite_reader_open,
 };
@@ -207,6 +216,8 @@ static const struct store_reader_ops reader_ops = {
     .numbers = sqlite_numbers,
     .scan = sqlite_scan,
     .scan_names = sqlite_scan_names,
+    .candidates = sqlite_candidates,
+    .note_scan = sqlite_note_scan,
     .counters = sqlite_read_counters,
     .policies = sqlite_read_policies,
     .presence = sqlite_read_presence,

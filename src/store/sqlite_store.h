@@ -10,6 +10,7 @@
  *   checkpoint.c    the thread
  *   sql.c, schema.c the texts */
 #pragma once
+#include "query/bounds.h"
 #include "store/checkpoint.h"
 #include "store/sql.h"
 #include "store/store_ops.h"
@@ -23,8 +24,38 @@ enum {
     SQLITE_CHECKPOINT_CACHE_KIB = 1 << 10,
 };
 
+enum index_state { INDEX_FILLING, INDEX_COMPLETE, INDEX_DROPPING }; /* part of the format */
+struct path_index {
+    uint32_t id;
+    struct str text; /* ours */
+    struct bounds_path path;
+    enum index_state state;
+    uint32_t filled; /* numbers up to here have their entries; UINT32_MAX when complete */
+};
+struct index_list {
+    struct path_index items[STORE_INDEXES_MAX];
+    size_t count;
+};
+/* A path that scans asked for, or whose index they use. */
+struct index_wish {
+    char path[BOUNDS_PATH_MAX + 1];
+    unsigned scans;  /* that would have been quicker with an index */
+    unsigned broad;  /* uses of its index that selected too many */
+    unsigned useful; /* uses that did not */
+    bool indexed;
+    int64_t last_ns; /* of use or of wish */
+};
+enum { WISHES_MAX = 64 };
+struct index_care {
+    pthread_mutex_t lock;
+    struct index_wish wishes[WISHES_MAX]; /* under lock */
+    size_t count;
+    atomic_bool chores;
+};
+
 struct sqlite_reader {
     struct store_reader base;
+    struct sqlite_store *store;
     struct db *db;
     struct db own; /* unused by the writer's reader */
     bool in_snapshot;
@@ -40,6 +71,8 @@ struct sqlite_store {
     struct sqlite_reader reader;
     pthread_mutex_t writing; /* held in a write transaction; the checkpoint thread takes it, too */
     struct checkpoint checkpoint;
+    struct index_list indexes; /* the writer's: as committed */
+    struct index_care care;
     const void **order; /* scratch of the writer, for rows in order of their keys */
     size_t order_cap;
     atomic_uint_fast64_t commits, failed_commits, commit_ns_total, commit_ns_max, rows_written;
@@ -92,6 +125,27 @@ enum err sqlite_fleet_read(struct db *db, uint32_t after, uint32_t until, roarin
                            struct why *why);
 /* At a start: write down the fleet of a file that comes from schema version 1. */
 enum err sqlite_fleet_fill(struct db *db, struct why *why);
+
+/* sqlite_index.c: what there is. `mem` holds the texts. */
+enum err sqlite_indexes_read(struct db *db, struct arena *mem, struct index_list *out,
+                             struct why *why);
+/* Inside a commit, before its rows are written: move the entries of what it changes. */
+enum err sqlite_index_follow(struct sqlite_store *s, const struct store_commit *commit,
+                             struct why *why);
+enum err sqlite_candidates(struct store_reader *reader, const struct query *query,
+                           roaring_bitmap_t **out, char used[160], struct why *why);
+/* One entry of an index; with `remove` it goes. Inside a transaction. */
+enum err sqlite_index_entry(struct db *db, const struct path_index *index, uint32_t number,
+                            struct str values, bool remove, struct why *why);
+
+/* index_care.c: which there should be. */
+enum err sqlite_care_begin(struct sqlite_store *s, struct why *why);
+void sqlite_care_end(struct sqlite_store *s);
+void sqlite_care_used(struct sqlite_store *s, struct str path, bool broad);
+bool sqlite_note_scan(struct store_reader *reader, const struct query *query, uint64_t read,
+                      uint64_t matched);
+bool sqlite_has_chores(const struct store *store);
+enum err sqlite_tend(struct store *store, struct why *why);
 
 /* All devices of a scan, in the transaction that is open. */
 enum err sqlite_walk(struct db *db, const struct store_scan *scan,

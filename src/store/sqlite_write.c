@@ -16,17 +16,17 @@ struct writing {
 /* One kind of row; each gives the first error. */
 typedef enum err write_step(struct writing *w);
 
-static write_step write_counters, write_policies, write_jobs, delete_entities, write_identities,
-    write_fleet, write_tags, write_desired, write_reported, write_sessions, write_slices,
-    write_cursors, write_chunks, write_entries, write_outcomes, write_pages;
+static write_step write_counters, write_policies, write_jobs, follow_indexes, delete_entities,
+    write_identities, write_fleet, write_tags, write_desired, write_reported, write_sessions,
+    write_slices, write_cursors, write_chunks, write_entries, write_outcomes, write_pages;
 
 /* Jobs come before deletions, since a job of this very commit may mention the deleted; deletions
  * come before identities, since a name may be given away in the turn that freed it. */
 static write_step *const steps[] = {
-    write_counters,   write_policies, write_jobs,     delete_entities,
-    write_identities, write_fleet,    write_tags,     write_desired,
-    write_reported,   write_sessions, write_slices,   write_cursors,
-    write_chunks,     write_entries,  write_outcomes, write_pages,
+    write_counters,   write_policies, write_jobs,    follow_indexes, delete_entities,
+    write_identities, write_fleet,    write_tags,    write_desired,  write_reported,
+    write_sessions,   write_slices,   write_cursors, write_chunks,   write_entries,
+    write_outcomes,   write_pages,
 };
 
 static enum err transact(struct writing *w, write_step *const *todo, size_t count);
@@ -232,6 +232,12 @@ static enum err write_identities(struct writing *w)
             err = err_fail(ERR_CONFLICT, w->why, "identity %" PRIu32 " is gone", e->id.number);
     }
     return err;
+}
+
+/* While the old sections are still there to be looked up. */
+static enum err follow_indexes(struct writing *w)
+{
+    return sqlite_index_follow(w->store, w->commit, w->why);
 }
 
 static enum err write_fleet(struct writing *w)

@@ -85,6 +85,28 @@ enum err store_scan_names(struct store_reader *reader, struct str after, size_t 
     return reader->ops->scan_names(reader, after, limit, visit, arg, why);
 }
 
+enum err store_candidates(struct store_reader *reader, const struct query *query,
+                          roaring_bitmap_t **out, char used[160], struct why *why)
+{
+    return reader->ops->candidates(reader, query, out, used, why);
+}
+
+bool store_note_scan(struct store_reader *reader, const struct query *query, uint64_t read,
+                     uint64_t matched)
+{
+    return reader->ops->note_scan(reader, query, read, matched);
+}
+
+bool store_has_chores(const struct store *store)
+{
+    return store->ops->has_chores(store);
+}
+
+enum err store_tend(struct store *store, struct why *why)
+{
+    return store->ops->tend(store, why);
+}
+
 enum err store_read_counters(struct store_reader *reader, struct store_counters *out,
                              struct why *why)
 {

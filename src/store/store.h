@@ -20,9 +20,11 @@
 #include "model/job.h"
 #include "model/policy.h"
 #include "model/twin.h"
+#include "query/query.h"
+#include <roaring/roaring.h>
 
 enum {
-    STORE_SCHEMA = 2,
+    STORE_SCHEMA = 3,
     STORE_SLICE_BITS = 16,      /* a slice of a target set covers 65,536 numbers */
     STORE_PRESENCE_PAGE = 1024, /* identities per page */
     STORE_CALL_BLOCK = 1 << 20, /* method call numbers reserved at a time */
@@ -204,6 +206,30 @@ enum err store_scan(struct store_reader *reader, const struct store_scan *scan,
 enum err store_scan_names(struct store_reader *reader, struct str after, size_t limit,
                           bool (*visit)(void *arg, const struct entity *entity), void *arg,
                           struct why *why);
+
+/* ---- indexes of paths: made, kept and dropped by the store itself, on evidence ---- */
+enum {
+    STORE_INDEXES_MAX = 8,
+    STORE_INDEX_FLEET_MIN = 5000, /* a scan over fewer is quick enough as it is */
+    STORE_INDEX_FEW = 20,         /* one in so many, and fewer, is worth an index */
+    STORE_INDEX_SCANS = 3,        /* so many scans ask for a path before it gets one */
+    STORE_INDEX_FILL_ROWS = 500,  /* rows written or removed by one store_tend: some 5 ms */
+    STORE_INDEX_UNUSED_S = 24 * 3600,
+};
+/* Numbers, of devices and modules alike, among which is every identity on which the condition can be
+ * TRUE; complete as of the snapshot in which it is called. `*out` is NULL when no index narrows the query, else
+ * the caller frees it. `used` gets the paths of the indexes that were read, or the reason why none
+ * was (both for people). */
+enum err store_candidates(struct store_reader *reader, const struct query *query,
+                          roaring_bitmap_t **out, char used[160], struct why *why);
+/* Evidence: a scan gave `read` verdicts and found `matched`. Any thread. True: store_tend has
+ * something to do now. */
+bool store_note_scan(struct store_reader *reader, const struct query *query, uint64_t read,
+                     uint64_t matched);
+/* Whether store_tend has something to do; any thread. */
+bool store_has_chores(const struct store *store);
+/* One bounded step of care for the indexes: a transaction like any other. The hub thread. */
+enum err store_tend(struct store *store, struct why *why);
 
 enum err store_read_counters(struct store_reader *reader, struct store_counters *out,
                              struct why *why);

@@ -12,6 +12,9 @@ struct store_ops {
     enum err (*commit)(struct store *, const struct store_commit *, struct why *);
     enum err (*purge_job)(struct store *, uint32_t job, size_t rows_max, bool *done, struct why *);
 
+    bool (*has_chores)(const struct store *);
+    enum err (*tend)(struct store *, struct why *);
+
     struct store_reader *(*main)(struct store *);
     enum err (*reader_open)(struct store *, struct store_reader **, struct why *);
 };
@@ -27,6 +30,9 @@ struct store_reader_ops {
                      bool (*visit)(void *, const struct entity *), void *arg, struct why *);
     enum err (*scan_names)(struct store_reader *, struct str after, size_t limit,
                            bool (*visit)(void *, const struct entity *), void *arg, struct why *);
+    enum err (*candidates)(struct store_reader *, const struct query *, roaring_bitmap_t **out,
+                           char used[160], struct why *);
+    bool (*note_scan)(struct store_reader *, const struct query *, uint64_t read, uint64_t matched);
     enum err (*counters)(struct store_reader *, struct store_counters *, struct why *);
     enum err (*policies)(struct store_reader *, struct arena *, struct policy **, size_t *count,
                          struct why *);

@@ -1,6 +1,7 @@
 /* Random queries on random twins, against a second evaluator that is as naive as can be: it walks
  * the drawn tree over the whole twin as services see it, and knows no plan, no sections, no cache.
  * Logic is arithmetic here: F = 0, U = 1, T = 2; AND is the smaller, OR the larger, NOT is 2 - x. */
+#include "query/bounds.h"
 #include "random.h"
 
 enum { CASES = 4000, TWINS = 4, DEPTH = 3 };
@@ -220,6 +221,33 @@ static void check_facts(struct world *w, int twin, const struct query *query, st
     disagree(w, twin, text, "a list of ids without it", "one with it");
 }
 
+static bool holds(struct world *w, int twin, const struct bounds *bounds)
+{
+    if (bounds->kind != BOUNDS_RANGE) {
+        bool all = bounds->kind == BOUNDS_ALL;
+        for (size_t i = 0; i < bounds->count; i++)
+            if (holds(w, twin, bounds->parts[i]) != all)
+                return !all;
+        return all;
+    }
+    const struct test_doc *doc = &w->docs[twin];
+    const struct twin_section *sections[] = {&doc->tags, &doc->desired, &doc->reported};
+    struct bounds_path path;
+    char key[BOUNDS_KEY_MAX];
+    assert_true(bounds_path_read(bounds->path, &path));
+    size_t size = bounds_key(&path, read_json(&w->mem, sections[path.section]->values), key);
+    return size && str_cmp(str_of(key, size), bounds->low) >= 0 &&
+           str_cmp(str_of(key, size), bounds->high) <= 0;
+}
+
+/* A condition is TRUE inside its bounds only. */
+static void check_bounds(struct world *w, int twin, const struct query *query, struct str text)
+{
+    const struct bounds *bounds = query_bounds(query);
+    if (bounds && !holds(w, twin, bounds))
+        disagree(w, twin, text, "bounds without it", "bounds around it");
+}
+
 static struct twin_section *without_metadata(const struct twin_section *section,
                                              struct twin_section *out)
 {
@@ -268,8 +296,10 @@ static void verdicts_agree(void **state)
             met[verdict]++;
             if (strcmp(got, want) != 0)
                 disagree(&w, twin, buf_str(&text), got, want);
-            if (verdict == QUERY_TRUE)
+            if (verdict == QUERY_TRUE) {
                 check_facts(&w, twin, query, buf_str(&text));
+                check_bounds(&w, twin, query, buf_str(&text));
+            }
         }
         buf_done(&text);
         leave_world(&w);

@@ -337,7 +337,8 @@ static void a_fleet_from_before_its_table_is_found_by_a_bare_scan(void **state)
     ok(commit_one(store, &module, &why));
     store_close(store);
     store = NULL;
-    run_sql("DROP TABLE fleet; PRAGMA user_version = 1");
+    run_sql("DROP TABLE fleet; DROP TABLE path_index; DROP TABLE path_entry;"
+            "PRAGMA user_version = 1");
     ok(open_store(NULL));
     uint64_t numbers = 0;
     ok(store_scan(store_main(store), &(struct store_scan){.bare = true}, add_number, &numbers,
