@@ -121,6 +121,43 @@ void rest_job_cancel(struct exchange *exchange)
     exchange_task(exchange, &cancel->task, cancel_finish);
 }
 
+/* ---- pause, resume, change: ours ---- */
+
+static void control_finish(struct exchange *exchange)
+{
+    job_put_json(&exchange->out, ((struct job_control *)exchange->task)->result);
+}
+
+static void control(struct exchange *exchange, struct job_control *task, enum job_verb verb)
+{
+    job_control_init(task);
+    task->engine = exchange->front->config.engine;
+    task->id = exchange->segments[2];
+    task->verb = verb;
+    exchange_task(exchange, &task->task, control_finish);
+}
+
+void rest_job_pause(struct exchange *exchange)
+{
+    control(exchange, exchange_new(exchange, struct job_control), JOB_PAUSE);
+}
+
+void rest_job_resume(struct exchange *exchange)
+{
+    control(exchange, exchange_new(exchange, struct job_control), JOB_RESUME);
+}
+
+void rest_job_change(struct exchange *exchange)
+{
+    struct job_control *task = exchange_new(exchange, struct job_control);
+    struct why why;
+    enum err err = job_change_read(exchange->json, &task->window_s, &task->policy, &why);
+    if (err != ERR_OK)
+        fail(exchange, err, &why);
+    else
+        control(exchange, task, JOB_CHANGE);
+}
+
 /* ---- list ---- */
 
 struct job_list {

@@ -51,6 +51,11 @@ static void timer_fired(struct hub_timer *timer, struct hub *hub)
     run_todo(run);
 }
 
+static void pace(struct hub_timer *timer, struct hub *hub)
+{
+    /* Its purpose is to wake the hub: the next turn finds room. */
+}
+
 struct run *run_add(struct job_engine *engine, const struct job *job)
 {
     struct run *run = xcalloc(1, sizeof(*run));
@@ -63,6 +68,12 @@ struct run *run_add(struct job_engine *engine, const struct job *job)
     run->timer.fire = timer_fired;
     run->ended_last = &run->ended;
     run->next_outcome = 1;
+    run->pace_timer.fire = pace;
+    run->paused = job->paused;
+    struct why why;
+    if (policy_read_text(job->policy, &run->policy, &why) != ERR_OK)
+        log_error("policy of a stored job cannot be read", LOG_STR("job", run->id));
+    run->tokens_at_ns = hub_mono_ns(engine->hub);
     set_state(run, job->state);
     map_put(&engine->runs, run->number, run);
     atomic_fetch_add(&engine->stats.unfinished, 1);
@@ -111,6 +122,7 @@ void run_destroy(struct run *run)
 {
     struct job_engine *engine = run->engine;
     hub_timer_stop(engine->hub, &run->timer);
+    hub_timer_stop(engine->hub, &run->pace_timer);
     if (run->in_todo)
         todo_remove(run);
     running_remove(run);
@@ -142,6 +154,15 @@ void run_start_window(struct run *run)
     hub_timer_hub(run->engine->hub, &run->timer, run->window_end_ticks);
 }
 
+void run_move_window(struct run *run, int64_t end_ticks)
+{
+    run->window_end_ticks = end_ticks;
+    if (run->phase != RUN_RUNNING)
+        return;
+    run->expired = false;
+    hub_timer_hub(run->engine->hub, &run->timer, end_ticks);
+}
+
 static void log_end(const struct run *run, const struct job *job)
 {
     log_info("job ended", LOG_STR("job", run->id), LOG_TEXT_Z("state", job_state_word(job->state)),
@@ -161,8 +182,9 @@ void run_committed(struct run *run, const struct job *job)
         run_destroy(run);
         return;
     }
-    /* Cancelled with calls in flight: they finish, and their results count. */
+    /* Cancelled or aborted with calls in flight: they finish, and their results count. */
     run->phase = RUN_DRAINING;
+    run->closed = true;
 }
 
 /* ---- tasks of runs ---- */
@@ -239,7 +261,10 @@ static void look_at(struct run *run)
     struct hub *hub = run->engine->hub;
     if (run->in_turn || run->phase != RUN_WAITING)
         return;
-    if (hub_now_ticks(hub) >= run->start_ticks) {
+    bool due = hub_now_ticks(hub) >= run->start_ticks;
+    if (due && run->paused)
+        return; /* a resume looks again */
+    if (due) {
         run_resolve(run);
         return;
     }
@@ -264,6 +289,7 @@ static bool run_busy(const struct run *run, bool has_room)
 {
     if (run->in_turn)
         return false;
+    has_room = has_room && !run->paused && run_has_tokens(run);
     return run->type == JOB_TYPE_UPDATE_TWIN ? twin_run_busy(run, has_room)
                                              : method_run_busy(run, has_room);
 }
@@ -310,11 +336,6 @@ static void take_tokens(struct job_engine *engine, size_t taken)
                        (int64_t)((portion - engine->tokens) / rate * (double)NS_PER_S) + 1);
 }
 
-static void pace(struct hub_timer *timer, struct hub *hub)
-{
-    /* Its purpose is to wake the hub: the next turn finds room. */
-}
-
 /* Every run that has work gets a share; who comes first changes from turn to turn, except among
  * method jobs, whose calls to one device go out in the order of their starts (method_run.c). */
 static void share_out(struct job_engine *engine)
@@ -330,13 +351,16 @@ static void share_out(struct job_engine *engine)
     size_t taken = 0;
     for (size_t i = 0; i < count; i++) {
         struct run *run = engine->running[(first + i) % count];
-        size_t left = room - taken < share ? room - taken : share;
+        size_t left = run_room(run, room - taken < share ? room - taken : share);
+        if (run->paused)
+            left = 0;
         if (!run_busy(run, left > 0))
             continue;
         size_t took = run->type == JOB_TYPE_UPDATE_TWIN ? twin_run_step(run, left)
                                                         : method_run_step(run, left);
         if (took > 0)
             engine->turn_first = (first + i + 1) % count;
+        run_took(run, took);
         taken += took;
     }
     take_tokens(engine, taken);
@@ -488,91 +512,6 @@ static const struct hub_engine_ops engine_ops = {
     .device_deleted = device_deleted,
     .busy = busy,
 };
-
-/* ---- create and cancel ---- */
-
-static void create_load(struct hub_task *task, struct hub_turn *turn)
-{
-    turn_want_job(turn, ((struct job_create *)task)->job.id);
-}
-
-static enum err create_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
-{
-    struct job_create *create = (struct job_create *)task;
-    struct job_engine *engine = create->engine;
-    if (turn_job(turn, create->job.id))
-        return err_fault(ERR_CONFLICT, FAULT_JOB_ALREADY_EXISTS, why,
-                         "A job with ID '%.*s' already exists.", STR_ARG(create->job.id));
-    uint32_t created = turn_jobs_created(turn); /* they count as well, though none runs yet */
-    if (engine->config.active_max && engine->active + created >= engine->config.active_max)
-        return err_fault(ERR_BUSY, FAULT_MAX_ACTIVE_JOBS, why,
-                         "%u jobs may be queued or running at a time, and are",
-                         engine->config.active_max);
-    if (atomic_load(&engine->stats.unfinished) + created >= JOBS_UNFINISHED_MAX)
-        return err_fault(ERR_BUSY, FAULT_MAX_ACTIVE_JOBS, why,
-                         "%d jobs wait or run, which is the limit", JOBS_UNFINISHED_MAX);
-    create->job = *turn_job_create(turn, &create->job);
-    return ERR_OK;
-}
-
-static enum task_next create_act(struct hub_task *task, struct hub *hub)
-{
-    struct job_create *create = (struct job_create *)task;
-    struct run *run = run_add(create->engine, &create->job);
-    log_info("job created", LOG_STR("job", run->id), LOG_TEXT_Z("type", job_type_word(run->type)));
-    run_todo(run);
-    return TASK_REPLY;
-}
-
-static const struct hub_task_ops create_ops = {
-    .name = "job.create", .load = create_load, .decide = create_decide, .act = create_act};
-
-void job_create_init(struct job_create *task)
-{
-    task->task.ops = &create_ops;
-}
-
-static void cancel_load(struct hub_task *task, struct hub_turn *turn)
-{
-    turn_want_job(turn, ((struct job_cancel *)task)->id);
-}
-
-static enum err cancel_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
-{
-    struct job_cancel *cancel = (struct job_cancel *)task;
-    struct job *job = turn_job(turn, cancel->id);
-    if (!job)
-        return err_fault(ERR_NOT_FOUND, FAULT_JOB_NOT_FOUND, why, "Job %.*s not found.",
-                         STR_ARG(cancel->id));
-    enum err err = job_move(job, JOB_CANCEL, why);
-    if (err != ERR_OK)
-        return err;
-    struct job_counts *counts = &job->counts;
-    counts->canceled = counts->devices - counts->succeeded - counts->failed - counts->running;
-    job->end_ticks = turn->now_ticks;
-    turn_job_changed(turn, job);
-    cancel->result = job_copy(&task->mem, job);
-    return ERR_OK;
-}
-
-static enum task_next cancel_act(struct hub_task *task, struct hub *hub)
-{
-    struct job_cancel *cancel = (struct job_cancel *)task;
-    struct run *run = run_find(cancel->engine, cancel->result->number);
-    if (!run)
-        return TASK_REPLY;
-    run->closed = true;
-    run_committed(run, cancel->result);
-    return TASK_REPLY;
-}
-
-static const struct hub_task_ops cancel_ops = {
-    .name = "job.cancel", .load = cancel_load, .decide = cancel_decide, .act = cancel_act};
-
-void job_cancel_init(struct job_cancel *task)
-{
-    task->task.ops = &cancel_ops;
-}
 
 /* ---- life ---- */
 

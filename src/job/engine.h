@@ -61,3 +61,19 @@ struct job_cancel {
     const struct job *result; /* in task.mem */
 };
 void job_cancel_init(struct job_cancel *task);
+
+/* Ours: POST .../pause, POST .../resume, PATCH of window, pace, calls in flight and abort rules. A pause
+ * lets calls in flight finish and does not stop the window; a change moves it. A paused job that comes
+ * due waits. ERR_NOT_FOUND FAULT_JOB_NOT_FOUND; ERR_CONFLICT FAULT_NOT_ALLOWED_IN_STATE for a final
+ * job; ERR_BAD_INPUT from policy_read. */
+enum job_verb { JOB_PAUSE, JOB_RESUME, JOB_CHANGE };
+struct job_control {
+    struct hub_task task;
+    struct job_engine *engine;
+    struct str id;
+    enum job_verb verb;
+    int64_t window_s;         /* of a change; 0: as it is */
+    yyjson_val *policy;       /* of a change, in task.mem or longer; NULL: as it is */
+    const struct job *result; /* in task.mem */
+};
+void job_control_init(struct job_control *task);

@@ -13,6 +13,7 @@ struct step {
     bool acted_on;
     struct job after;
     uint32_t next_outcome;
+    uint32_t timed_out, rejected; /* of those recorded here */
     struct outcome_new {
         struct str key;
         uint32_t id;
@@ -26,9 +27,17 @@ enum {
     STEP_LOOK_MAX = 2048, /* ready devices looked at per step, when others go first */
 };
 
+static uint32_t in_flight_max(const struct run *run)
+{
+    return run->policy.max_in_flight ? run->policy.max_in_flight : JOB_CALLS_IN_FLIGHT;
+}
+
+/* A paused or paced job holds back no other. */
 static bool may_call(const struct run *run)
 {
-    return run->phase == RUN_RUNNING && !run->closed && run->in_flight < JOB_CALLS_IN_FLIGHT &&
+    if (run->paused || !run_has_tokens(run))
+        return false;
+    return run->phase == RUN_RUNNING && !run->closed && run->in_flight < in_flight_max(run) &&
            !roaring_bitmap_is_empty(run->ready);
 }
 
@@ -200,14 +209,16 @@ static void record_ended(struct step *step, struct run *run, struct hub_turn *tu
             entry.status = RECORD_PENDING;
             entry.call = 0;
         } else if (call->reopened) {
-            bool canceled = job->state == JOB_CANCELLED;
+            bool canceled = job->state == JOB_CANCELLED || job->state == JOB_FAILED;
             entry.status = canceled ? RECORD_CANCELED : RECORD_FAILED;
             entry.fault = canceled ? 0 : FAULT_JOB_RUN_PRECONDITION_FAILED;
             ++*(canceled ? &job->counts.canceled : &job->counts.failed);
         } else if (call->fault) {
             entry.status = RECORD_FAILED;
             job->counts.failed++;
+            step->timed_out += call->fault == FAULT_GATEWAY_TIMEOUT;
         } else {
+            step->rejected += call->status >= JOB_REJECTED_STATUS;
             entry.status = RECORD_COMPLETED;
             entry.outcome = outcome_of(step, run, turn, call, &next_id);
             job->counts.succeeded++;
@@ -233,6 +244,8 @@ static enum err step_decide(struct hub_task *task, struct hub_turn *turn, struct
     if (job->state != JOB_RUNNING)
         step->call_count = 0; /* cancelled in this very turn: results still count */
     record_ended(step, run, turn, job);
+    if (run_abort(run, turn, job, run->timed_out + step->timed_out, run->rejected + step->rejected))
+        step->call_count = 0;
     for (size_t i = 0; i < step->call_count; i++)
         turn_put_entry(turn, (struct job_entry){.job = run->number,
                                                 .number = step->calls[i]->call.number,
@@ -302,6 +315,8 @@ static enum task_next step_act(struct hub_task *task, struct hub *hub)
         strmap_put(&run->outcomes, str_copy(&run->mem, step->fresh[i].key),
                    (void *)(uintptr_t)step->fresh[i].id); /* NOLINT: an index, not a pointer */
     run->next_outcome = step->next_outcome;
+    run->timed_out += step->timed_out;
+    run->rejected += step->rejected;
     if (step->expired)
         run->closed = true;
     forget_ended(step, run);
@@ -334,7 +349,7 @@ size_t method_run_step(struct run *run, size_t room)
     if (step->expired || !may_call(run))
         return 0;
 
-    uint32_t flight_room = JOB_CALLS_IN_FLIGHT - run->in_flight;
+    uint32_t flight_room = in_flight_max(run) - run->in_flight;
     roaring_uint32_iterator_t it;
     roaring_init_iterator(run->ready, &it);
     uint32_t gone[JOB_CALLS_PER_TURN];

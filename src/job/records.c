@@ -105,7 +105,7 @@ static void derive(const struct job *job, struct job_record *record)
     bool none_pending =
         counts->devices == counts->succeeded + counts->failed + counts->canceled + counts->running;
     int64_t window_end = job_window_end(job);
-    if (job->state == JOB_CANCELLED) {
+    if (job->state == JOB_CANCELLED || job->state == JOB_FAILED) { /* failed: aborted */
         record->status = RECORD_CANCELED;
         record->updated_ticks = job->end_ticks;
     } else if (job_is_final(job->state) || none_pending) {

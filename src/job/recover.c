@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "job/run.h"
+#include "model/fault.h"
 #include <assert.h>
 
 /* After a start: everything that is not finished comes back from the store. Calls that were in
@@ -11,6 +12,11 @@ struct found_job { /* needs more than its row */
     bool closed; /* the waiting ones are already counted */
 };
 
+struct resuming { /* while rows of one run are read */
+    struct run *run;
+    roaring_bitmap_t *refusals; /* ids of outcomes that count as rejected */
+};
+
 struct recovery {
     struct job_engine *engine;
     struct found_job *found;
@@ -20,7 +26,7 @@ struct recovery {
 static bool visit_job(void *arg, const struct job *job)
 {
     struct recovery *recovery = arg;
-    if (job->state == JOB_CANCELLED && job->counts.running == 0)
+    if (job_is_final(job->state) && job->counts.running == 0)
         return true;
     struct run *run = run_add(recovery->engine, job);
     if (job->state == JOB_QUEUED || job->state == JOB_SCHEDULED) {
@@ -57,7 +63,10 @@ static int in_order_of_start(const void *a, const void *b)
 
 static bool visit_entry(void *arg, const struct job_entry *entry)
 {
-    struct run *run = arg;
+    struct resuming *resuming = arg;
+    struct run *run = resuming->run;
+    run->timed_out += entry->fault == FAULT_GATEWAY_TIMEOUT;
+    run->rejected += entry->outcome && roaring_bitmap_contains(resuming->refusals, entry->outcome);
     if (entry->status != RECORD_PENDING)
         roaring_bitmap_remove(run->waiting, entry->number);
     if (entry->status == RECORD_RUNNING)
@@ -67,7 +76,10 @@ static bool visit_entry(void *arg, const struct job_entry *entry)
 
 static bool visit_outcome(void *arg, const struct job_outcome *outcome)
 {
-    struct run *run = arg;
+    struct resuming *resuming = arg;
+    struct run *run = resuming->run;
+    if (outcome->status >= JOB_REJECTED_STATUS)
+        roaring_bitmap_add(resuming->refusals, outcome->id);
     if (outcome->id >= run->next_outcome)
         run->next_outcome = outcome->id + 1;
     if (outcome->payload.len <= OUTCOME_SHARED_SIZE_MAX &&
@@ -92,9 +104,12 @@ static enum err resume(struct found_job *found, struct why *why)
            run->slices[run->slice_at].cursor >= 1u << STORE_SLICE_BITS)
         run->slice_at++;
     if (err == ERR_OK && run->type == JOB_TYPE_DEVICE_METHOD) {
-        err = store_job_entries(reader, run->number, 0, UINT32_MAX, visit_entry, run, why);
+        struct resuming resuming = {run, roaring_bitmap_create()};
+        err = store_job_outcomes(reader, run->number, 0, visit_outcome, &resuming, why);
         if (err == ERR_OK)
-            err = store_job_outcomes(reader, run->number, 0, visit_outcome, run, why);
+            err =
+                store_job_entries(reader, run->number, 0, UINT32_MAX, visit_entry, &resuming, why);
+        roaring_bitmap_free(resuming.refusals);
         run->closed = found->closed;
     }
     arena_done(&mem);
@@ -114,7 +129,8 @@ enum err runs_recover(struct job_engine *engine, struct why *why)
 {
     struct recovery recovery = {.engine = engine};
     struct store_jobs which = {.states = 1u << JOB_QUEUED | 1u << JOB_SCHEDULED |
-                                         1u << JOB_RUNNING | 1u << JOB_CANCELLED};
+                                         1u << JOB_RUNNING | 1u << JOB_CANCELLED |
+                                         1u << JOB_FAILED};
     enum err err =
         store_scan_jobs(store_main(engine->hub->store), &which, visit_job, &recovery, why);
     if (recovery.count > 0)

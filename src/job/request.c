@@ -1,4 +1,5 @@
 #include "job/request.h"
+#include "job/policy.h"
 #include "model/fault.h"
 
 #define BAD(...) err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why, __VA_ARGS__)
@@ -221,6 +222,20 @@ static enum err read_body(yyjson_val *root, struct arena *mem, struct job *job, 
                : read_method_body(yyjson_obj_get(root, "cloudToDeviceMethod"), mem, job, why);
 }
 
+static enum err read_policy(yyjson_val *root, struct arena *mem, struct job *job, struct why *why)
+{
+    yyjson_val *value = yyjson_obj_get(root, "policy");
+    struct job_policy policy = {0};
+    if (is_absent(value))
+        return ERR_OK;
+    enum err err = policy_read(value, false, &policy, why);
+    if (err == ERR_OK && policy.max_in_flight > 0 && job->type == JOB_TYPE_UPDATE_TWIN)
+        err = BAD("policy.maxInFlight is for method jobs: a twin update needs no device");
+    if (err == ERR_OK)
+        job->policy = policy_text(&policy, mem);
+    return err;
+}
+
 /* ---- the two forms ---- */
 
 static struct job new_job(struct str id, struct arena *mem)
@@ -253,6 +268,8 @@ enum err job_request_read(yyjson_val *root, struct str path_id, int64_t now_tick
         err = read_start(root, now_ticks, &job, why);
     if (err == ERR_OK)
         err = read_window(root, &job, why);
+    if (err == ERR_OK)
+        err = read_policy(root, mem, &job, why);
     if (err == ERR_OK)
         err = check_id(root, path_id, mem, why);
     if (err == ERR_OK)
@@ -295,8 +312,36 @@ enum err job_request_read_for_device(yyjson_val *root, struct str device_id, str
     if (err == ERR_OK)
         err = read_window(root, &job, why);
     if (err == ERR_OK)
+        err = read_policy(root, mem, &job, why);
+    if (err == ERR_OK)
         err = check_id(root, path_id, mem, why);
     if (err == ERR_OK)
         *out = job;
+    return err;
+}
+
+enum err job_change_read(yyjson_val *root, int64_t *window_s, yyjson_val **policy, struct why *why)
+{
+    enum err err = check_object(root, why);
+    struct job job = {0};
+    size_t index, count;
+    yyjson_val *key, *value;
+    if (err != ERR_OK)
+        return err;
+    yyjson_obj_foreach(root, index, count, key, value)
+    {
+        struct str name = json_str(key);
+        if (!str_eq(name, STR("maxExecutionTimeInSeconds")) && !str_eq(name, STR("policy")))
+            return BAD("'%.*s' cannot be changed; maxExecutionTimeInSeconds and policy can",
+                       STR_ARG(str_take(name, 64)));
+    }
+    *policy = yyjson_obj_get(root, "policy");
+    *window_s = 0;
+    if (!is_absent(yyjson_obj_get(root, "maxExecutionTimeInSeconds"))) {
+        err = read_window(root, &job, why);
+        *window_s = job.window_s;
+    }
+    if (err == ERR_OK && *window_s == 0 && !*policy)
+        err = BAD("nothing to change: give maxExecutionTimeInSeconds or policy");
     return err;
 }

@@ -16,6 +16,10 @@ enum { JOB_BODY_DEPTH_MAX = 64 }; /* of updateTwin or cloudToDeviceMethod */
 enum err job_request_read(yyjson_val *root, struct str path_id, int64_t now_ticks,
                           struct arena *mem, struct job *out, struct why *why);
 
+/* Read the body of PATCH /jobs/v2/{id}: maxExecutionTimeInSeconds (`*window_s`, 0 when absent) and
+ * policy (NULL when absent), at least one of them and nothing else. ERR_BAD_INPUT names the member. */
+enum err job_change_read(yyjson_val *root, int64_t *window_s, yyjson_val **policy, struct why *why);
+
 /* The per-device form of api-version 2016-09-30-preview: PUT /jobs/v2/{device}/methods/{job}. The
  * body is a cloudToDeviceMethod object, or a v2 body without queryCondition. Becomes a v2 job whose
  * condition is deviceId = '{device}'. */

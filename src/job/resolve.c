@@ -1,9 +1,11 @@
 #include "base/log.h"
+#include "base/map.h"
 #include "hub/walk.h"
 #include "job/run.h"
 #include "model/fault.h"
 #include "query/query.h"
 #include <assert.h>
+#include <stdio.h>
 
 #define NS_PER_MS INT64_C(1000000)
 
@@ -14,6 +16,8 @@ struct resolve {
     struct read_work work;
     struct run_body body;
     struct query *query;
+    struct job_policy policy;
+    struct str id;
     struct read_context *context; /* while the reader runs */
     roaring_bitmap_t *targets;
     struct job_slice *slices;
@@ -63,6 +67,73 @@ static void make_slices(struct resolve *resolve)
     resolve->device_count = (uint32_t)roaring_bitmap_get_cardinality(resolve->targets);
 }
 
+/* ---- guard and sample ---- */
+
+static enum err check_guard(struct resolve *resolve, struct why *why)
+{
+    const struct job_policy *policy = &resolve->policy;
+    uint64_t found = roaring_bitmap_get_cardinality(resolve->targets);
+    struct store_counters counters;
+    if (policy->guard_devices > 0 && found > policy->guard_devices)
+        return err_fault(ERR_LIMIT, FAULT_ARGUMENT_INVALID, why,
+                         "guard: the condition names %llu devices, the policy allows %u",
+                         (unsigned long long)found, policy->guard_devices);
+    if (policy->guard_percent <= 0)
+        return ERR_OK;
+    enum err err = store_read_counters(resolve->context->store, &counters, why);
+    if (err != ERR_OK)
+        return err;
+    double fleet = (double)counters.devices_enabled + counters.devices_disabled;
+    if ((double)found * 100 > policy->guard_percent * fleet)
+        return err_fault(
+            ERR_LIMIT, FAULT_ARGUMENT_INVALID, why,
+            "guard: the condition names %llu of %.0f devices, the policy allows %.4g %%",
+            (unsigned long long)found, fleet, policy->guard_percent);
+    return ERR_OK;
+}
+
+struct ticket {
+    uint64_t drawn;
+    uint32_t number;
+};
+
+static int by_ticket(const void *a, const void *b)
+{
+    const struct ticket *x = a, *y = b;
+    if (x->drawn != y->drawn)
+        return x->drawn < y->drawn ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* Each target draws a ticket, the hash of job id and its number; the lowest ones are taken. So the
+ * choice is the same however often it is made, and another job chooses others. */
+static void draw_sample(struct resolve *resolve)
+{
+    const struct job_policy *policy = &resolve->policy;
+    size_t found = (size_t)roaring_bitmap_get_cardinality(resolve->targets);
+    size_t wanted = policy->sample_devices;
+    if (policy->sample_percent > 0)
+        wanted = (size_t)((double)found * policy->sample_percent / 100 + 0.999999);
+    if (wanted == 0 || wanted >= found)
+        return;
+    struct ticket *tickets = xcalloc(found, sizeof(*tickets));
+    size_t count = 0;
+    roaring_uint32_iterator_t it;
+    for (roaring_init_iterator(resolve->targets, &it); it.has_value;
+         roaring_advance_uint32_iterator(&it)) {
+        char text[JOB_ID_MAX + 16];
+        int length =
+            snprintf(text, sizeof(text), "%.*s/%u", STR_ARG(resolve->id), it.current_value);
+        tickets[count++] =
+            (struct ticket){hash_stable(str_of(text, (size_t)length)), it.current_value};
+    }
+    qsort(tickets, count, sizeof(*tickets), by_ticket);
+    roaring_bitmap_clear(resolve->targets);
+    for (size_t i = 0; i < wanted; i++)
+        roaring_bitmap_add(resolve->targets, tickets[i].number);
+    free(tickets);
+}
+
 static enum err read_job(struct resolve *resolve, struct why *why)
 {
     struct arena *mem = &resolve->work.mem;
@@ -73,6 +144,10 @@ static enum err read_job(struct resolve *resolve, struct why *why)
         err = err_fail(ERR_CORRUPT, why, "the stored job is gone");
     if (err == ERR_OK)
         err = run_body_read(job, &resolve->body, why);
+    if (err == ERR_OK)
+        err = policy_read_text(job->policy, &resolve->policy, why);
+    if (err == ERR_OK)
+        resolve->id = job->id;
     if (err == ERR_OK)
         err = query_compile(job->condition, QUERY_CONDITION, mem, &resolve->query, why);
     return err;
@@ -94,7 +169,11 @@ static void resolve_run(struct read_work *work, struct read_context *context)
                                                      .arg = resolve->targets},
                                  &work->why);
     if (work->result == ERR_OK)
+        work->result = check_guard(resolve, &work->why);
+    if (work->result == ERR_OK) {
+        draw_sample(resolve);
         make_slices(resolve);
+    }
     roaring_bitmap_free(resolve->targets);
 }
 

@@ -9,6 +9,7 @@
 #include "hub/methods.h"
 #include "hub/twins.h"
 #include "job/engine.h"
+#include "job/policy.h"
 #include "job/request.h"
 #include <roaring/roaring.h>
 
@@ -16,6 +17,7 @@ enum run_phase { RUN_WAITING, RUN_RESOLVING, RUN_RUNNING, RUN_DRAINING };
 
 enum {
     PURGE_AT_ONCE = 1000,            /* jobs looked up together */
+    JOB_REJECTED_STATUS = 400,       /* a device that answers this or more has refused */
     OUTCOME_SHARED_SIZE_MAX = 256,   /* bytes of an answer that is looked for among earlier ones */
     OUTCOME_SHARED_COUNT_MAX = 1024, /* how many of them a job remembers */
 };
@@ -58,6 +60,13 @@ struct run {
     bool expired;           /* the window is over */
     struct run *next_todo;  /* in the engine's list of runs that want a look */
     bool in_todo;
+
+    struct job_policy policy;
+    bool paused;
+    double tokens; /* of the policy's pace */
+    int64_t tokens_at_ns;
+    struct hub_timer pace_timer;  /* wakes the hub when there are some again */
+    uint32_t timed_out, rejected; /* of the finished ones, for the policy's abort rules */
 
     struct run_body body; /* once it runs: a job that waits is small */
 
@@ -116,6 +125,16 @@ void run_todo(struct run *run);
 void run_committed(struct run *run, const struct job *job);
 void run_destroy(struct run *run);
 void run_start_window(struct run *run); /* arms the timer of the window's end */
+void run_move_window(struct run *run, int64_t end_ticks);
+
+/* pace.c: the token bucket of a job. How many devices it may take now; what it took; whether it has
+ * to wait for the timer. */
+size_t run_room(struct run *run, size_t room);
+void run_took(struct run *run, size_t count);
+bool run_has_tokens(const struct run *run);
+/* Decide: if a rule of the policy says so, the job breaks here and now. True then. */
+bool run_abort(struct run *run, struct hub_turn *turn, struct job *job, uint32_t timed_out,
+               uint32_t rejected);
 
 /* resolve.c */
 void run_resolve(struct run *run);

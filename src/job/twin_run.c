@@ -99,7 +99,9 @@ static enum err chunk_decide(struct hub_task *task, struct hub_turn *turn, struc
                                                   .slice = chunk->slice,
                                                   .cursor = chunk->next_cursor});
     }
-    if (chunk->whole_job || chunk->expired) {
+    if (run_abort(run, turn, job, 0, 0)) {
+        /* the last words are said */
+    } else if (chunk->whole_job || chunk->expired) {
         enum err err = job_move(job, JOB_DRAIN, why);
         assert(err == ERR_OK);
         job->end_ticks = turn->now_ticks;

@@ -55,6 +55,8 @@ struct job {
     int64_t end_ticks;         /* when it became final, TIME_UNSET before */
     struct str failure_reason; /* STR_NONE unless FAILED */
     struct job_counts counts;
+    struct str policy;     /* JSON, our addition to the request; STR_NONE when there is none */
+    bool paused;           /* takes no further devices until it is resumed */
     uint32_t owner, epoch; /* which node carries it, how often it changed hands */
 };
 

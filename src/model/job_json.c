@@ -54,6 +54,11 @@ void job_put_json(struct buf *out, const struct job *job)
     if (job->state == JOB_FAILED && job->failure_reason.ptr)
         json_put_member_str(out, "failureReason", job->failure_reason);
     put_statistics(out, &job->counts);
+    /* Ours, and only where they are used: a client of Azure's is never surprised. */
+    if (job->policy.ptr)
+        json_put_member_raw(out, "policy", job->policy);
+    if (job->paused && !job_is_final(job->state))
+        json_put_member_bool(out, "paused", true);
     buf_put_char(out, '}');
 }
 

@@ -29,7 +29,8 @@
 #define JOB                                                                                        \
     "SELECT j.number, j.id, j.type, j.created, j.condition, j.body, p.state, p.start, p.window,"   \
     " p.begun, p.ended, p.failure_reason, p.devices, p.succeeded, p.failed, p.canceled,"           \
-    " p.running, p.owner, p.epoch FROM job j JOIN job_progress p ON p.number = j.number"
+    " p.running, p.owner, p.epoch, p.policy, p.paused"                                             \
+    " FROM job j JOIN job_progress p ON p.number = j.number"
 
 #define WRITE_SECTION(table)                                                                       \
     "INSERT OR REPLACE INTO " table " (number, version, stamp, vals, meta)"                        \
@@ -81,12 +82,12 @@ const char *const store_sql[SQL_COUNT] = {
                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [SQL_WRITE_JOB_PROGRESS_NEW] =
         "INSERT INTO job_progress (number, state, start, window, begun, ended, failure_reason,"
-        " devices, succeeded, failed, canceled, running, owner, epoch)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        " devices, succeeded, failed, canceled, running, owner, epoch, policy, paused)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     [SQL_WRITE_JOB_PROGRESS] =
         "UPDATE job_progress SET state = ?2, start = ?3, window = ?4, begun = ?5, ended = ?6,"
         " failure_reason = ?7, devices = ?8, succeeded = ?9, failed = ?10, canceled = ?11,"
-        " running = ?12, owner = ?13, epoch = ?14 WHERE number = ?1",
+        " running = ?12, owner = ?13, epoch = ?14, policy = ?15, paused = ?16 WHERE number = ?1",
     [SQL_WRITE_SLICE] = "INSERT INTO job_slice (job, slice, targets) VALUES (?1, ?2, ?3)",
     [SQL_WRITE_CURSOR] =
         "INSERT OR REPLACE INTO job_cursor (job, slice, cursor) VALUES (?1, ?2, ?3)",

@@ -31,6 +31,8 @@ static bool read_job(sqlite3_stmt *row, struct job *job)
             },
         .owner = (uint32_t)sqlite3_column_int64(row, 17),
         .epoch = (uint32_t)sqlite3_column_int64(row, 18),
+        .policy = column_str(row, 19),
+        .paused = sqlite3_column_int64(row, 20) != 0,
     };
     return true;
 }
@@ -48,6 +50,7 @@ static struct job *copy_job(struct arena *mem, const struct job *row)
     job->condition = keep(mem, job->condition);
     job->body = keep(mem, job->body);
     job->failure_reason = keep(mem, job->failure_reason);
+    job->policy = keep(mem, job->policy);
     return job;
 }
 

@@ -398,6 +398,8 @@ static void bind_progress(sqlite3_stmt *query, const struct job *job)
     bind_int(query, 12, job->counts.running);
     bind_int(query, 13, job->owner);
     bind_int(query, 14, job->epoch);
+    bind_text(query, 15, job->policy);
+    bind_int(query, 16, job->paused);
 }
 
 static enum err insert_job(struct writing *w, const struct job *job)
