@@ -51,6 +51,13 @@ static const struct command {
     {"cancel", " ID", "end a job that has not finished", "j", true, job_cancel,
      "Ends a job. Devices that it has changed or called stay so.\n\n"
      "  --json                 print the job as JSON\n"},
+    {"pause", " ID", "let a job rest", "j", true, job_pause,
+     "Takes no further devices until the job is resumed; calls in flight finish. Its window goes "
+     "on.\n\n"
+     "  --json                 print the job as JSON\n"},
+    {"resume", " ID", "let a paused job go on", "j", true, job_resume,
+     "Lets a paused job go on.\n\n"
+     "  --json                 print the job as JSON\n"},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -28,6 +28,8 @@ int job_watch(struct service *service, const struct job_options *options);
 int job_list(struct service *service, const struct job_options *options);
 int job_show(struct service *service, const struct job_options *options);
 int job_cancel(struct service *service, const struct job_options *options);
+int job_pause(struct service *service, const struct job_options *options);
+int job_resume(struct service *service, const struct job_options *options);
 int job_results(struct service *service, const struct job_options *options);
 
 /* Complain; the exit code for it. */

@@ -1,4 +1,4 @@
-/* `muster job list, show, results, cancel`: what a hub remembers of jobs. */
+/* `muster job list, show, results, cancel, pause, resume`: what a hub remembers of jobs. */
 #include "app/interrupt.h"
 #include "app/job_cli.h"
 #include "app/term.h"
@@ -133,7 +133,7 @@ int job_list(struct service *service, const struct job_options *options)
     return EXIT_OK;
 }
 
-/* ---- show and cancel ---- */
+/* ---- show, and say a word ---- */
 
 static void put_row(struct buf *out, const char *name, struct str text)
 {
@@ -193,11 +193,13 @@ int job_show(struct service *service, const struct job_options *options)
     return code;
 }
 
-int job_cancel(struct service *service, const struct job_options *options)
+/* POST .../{verb}, then "job x {done}". */
+static int command(struct service *service, const struct job_options *options, const char *verb,
+                   const char *done)
 {
     struct arena mem = {0};
     struct service_request request = {.method = "POST",
-                                      .path = job_path(&mem, options, "/cancel"),
+                                      .path = job_path(&mem, options, verb),
                                       .body = STR_NONE,
                                       .continue_at = STR_NONE};
     struct service_answer answer;
@@ -207,9 +209,24 @@ int job_cancel(struct service *service, const struct job_options *options)
     if (err == ERR_OK && options->json)
         printf("%.*s\n", STR_ARG(answer.body));
     else if (err == ERR_OK)
-        printf("job %s cancelled\n", options->id);
+        printf("job %s %s\n", options->id, done);
     arena_done(&mem);
     return code;
+}
+
+int job_cancel(struct service *service, const struct job_options *options)
+{
+    return command(service, options, "/cancel", "cancelled");
+}
+
+int job_pause(struct service *service, const struct job_options *options)
+{
+    return command(service, options, "/pause", "paused");
+}
+
+int job_resume(struct service *service, const struct job_options *options)
+{
+    return command(service, options, "/resume", "resumed");
 }
 
 /* ---- results ---- */
