@@ -351,9 +351,8 @@ static void share_out(struct job_engine *engine)
     size_t taken = 0;
     for (size_t i = 0; i < count; i++) {
         struct run *run = engine->running[(first + i) % count];
-        size_t left = run_room(run, room - taken < share ? room - taken : share);
-        if (run->paused)
-            left = 0;
+        size_t fair = room - taken < share ? room - taken : share;
+        size_t left = run->paused ? 0 : run_room(run, fair);
         if (!run_busy(run, left > 0))
             continue;
         size_t took = run->type == JOB_TYPE_UPDATE_TWIN ? twin_run_step(run, left)
