@@ -332,20 +332,26 @@ static void named(void)
 static void indexed(void)
 {
     static const char text[] = "SELECT * FROM devices WHERE tags.cohort = 'c77'";
-    double first[ROUNDS * 4], all[ROUNDS * 4], worst = 0;
+    double first[ROUNDS * 4], all[ROUNDS * 4];
     for (int i = 0; i < STORE_INDEX_SCANS; i++)
         walk(text, QUERY_FULL, UINT64_MAX);
-    double begun = wall_seconds();
-    unsigned steps = 0;
-    for (; store_has_chores(store); steps++) {
-        double at = wall_seconds();
+    double begun = wall_seconds(), *steps = NULL, worked = 0;
+    size_t count = 0;
+    for (; store_has_chores(store); count++) {
+        steps = xrealloc(steps, (count + 1) * sizeof *steps);
+        double at = wall_seconds(), busy = seconds();
         must(store_tend(store, &why));
-        at = wall_seconds() - at;
-        worst = at > worst ? at : worst;
+        steps[count] = wall_seconds() - at;
+        busy = seconds() - busy;
+        worked = busy > worked ? busy : worked;
     }
-    if (steps)
-        printf("%-44s %7.0f ms, %u steps, the longest %.1f ms\n", "filling the index of a tag",
-               (wall_seconds() - begun) * 1e3, steps, worst * 1e3);
+    if (count) {
+        double took = wall_seconds() - begun, middle = median(steps, count);
+        printf("%-44s %7.1f s, %zu steps of %.1f ms, p99 %.1f, longest %.1f ms (%.1f of work)\n",
+               "filling indexes", took, count, middle * 1e3, steps[count * 99 / 100] * 1e3,
+               steps[count - 1] * 1e3, worked * 1e3);
+    }
+    free(steps);
     uint64_t matched = 0;
     for (int i = 0; i < ROUNDS * 4; i++) {
         first[i] = time_of(text, QUERY_FULL, 100);

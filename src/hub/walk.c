@@ -11,6 +11,7 @@ struct steps {
     struct twin_walk *walk;
     struct read_context *context;
     unsigned match_parts; /* PART_ bits loaded for the verdict */
+    bool presence;        /* verdict or answer read it */
     unsigned late_parts;  /* PART_ bits that the answer needs beyond that; 0: none */
     uint32_t seen;        /* the last number that was dealt with */
     int64_t snapshot_ns;  /* when the present snapshot began */
@@ -46,6 +47,7 @@ static void plan(struct steps *s)
         all = match;
     else if (query_shape(query) == QUERY_SHAPE_GROUPS)
         match = all;
+    s->presence = (all & QUERY_NEEDS_PRESENCE) != 0;
     s->match_parts = parts_of(match) | (is_bare(match) ? 0 : PART_IDENTITY);
     bool late = parts_of(all & ~match) || is_bare(match) != is_bare(all);
     s->late_parts = late ? parts_of(all) | PART_IDENTITY : 0;
@@ -74,7 +76,8 @@ static struct twin_view view_of(struct steps *s, const struct entity *entity)
 {
     return (struct twin_view){
         .identity = &entity->id,
-        .presence = presence_get(s->context->presence, entity->id.number),
+        .presence =
+            s->presence ? presence_get(s->context->presence, entity->id.number) : PRESENCE_NEVER,
         .tags = entity->loaded & PART_TAGS ? &entity->tags : NULL,
         .desired = entity->loaded & PART_DESIRED ? &entity->desired : NULL,
         .reported = entity->loaded & PART_REPORTED ? &entity->reported : NULL,

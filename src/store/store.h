@@ -213,7 +213,7 @@ enum {
     STORE_INDEX_FLEET_MIN = 5000, /* a scan over fewer is quick enough as it is */
     STORE_INDEX_FEW = 20,         /* one in so many, and fewer, is worth an index */
     STORE_INDEX_SCANS = 3,        /* so many scans ask for a path before it gets one */
-    STORE_INDEX_FILL_ROWS = 500,  /* rows written or removed by one store_tend: some 5 ms */
+    STORE_INDEX_FILL_ROWS = 250,  /* rows written or removed by one store_tend: some 5 ms */
     STORE_INDEX_UNUSED_S = 24 * 3600,
 };
 /* Numbers, of devices and modules alike, among which is every identity on which the condition can be
