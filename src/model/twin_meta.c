@@ -62,6 +62,8 @@ static bool read_stamps(struct twin_meta_reader *reader, struct twin_stamp *stam
 bool twin_meta_open(struct twin_meta_reader *reader, struct str meta, struct arena *mem)
 {
     uint64_t ticks, version, older;
+    if (meta.len == 0)
+        return false; /* a never-written section has none; no arithmetic on a null pointer */
     *reader = (struct twin_meta_reader){.at = meta.ptr, .end = meta.ptr + meta.len};
     if (!get_varint(&reader->at, reader->end, &ticks) ||
         !get_varint(&reader->at, reader->end, &version) ||
