@@ -253,6 +253,20 @@ static enum err check_object(yyjson_val *root, struct why *why)
     return err_fault(ERR_BAD_INPUT, FAULT_FORMAT_ERROR, why, "the body must be a JSON object");
 }
 
+/* What both forms have behind their target and body. */
+static enum err read_when_and_how(yyjson_val *root, struct str path_id, int64_t now_ticks,
+                                  struct arena *mem, struct job *job, struct why *why)
+{
+    enum err err = read_start(root, now_ticks, job, why);
+    if (err == ERR_OK)
+        err = read_window(root, job, why);
+    if (err == ERR_OK)
+        err = read_policy(root, mem, job, why);
+    if (err == ERR_OK)
+        err = check_id(root, path_id, mem, why);
+    return err;
+}
+
 enum err job_request_read(yyjson_val *root, struct str path_id, int64_t now_ticks,
                           struct arena *mem, struct job *out, struct why *why)
 {
@@ -265,13 +279,7 @@ enum err job_request_read(yyjson_val *root, struct str path_id, int64_t now_tick
     if (err == ERR_OK)
         err = read_body(root, mem, &job, why);
     if (err == ERR_OK)
-        err = read_start(root, now_ticks, &job, why);
-    if (err == ERR_OK)
-        err = read_window(root, &job, why);
-    if (err == ERR_OK)
-        err = read_policy(root, mem, &job, why);
-    if (err == ERR_OK)
-        err = check_id(root, path_id, mem, why);
+        err = read_when_and_how(root, path_id, now_ticks, mem, &job, why);
     if (err == ERR_OK)
         *out = job;
     return err;
@@ -308,13 +316,7 @@ enum err job_request_read_for_device(yyjson_val *root, struct str device_id, str
             err = read_body(root, mem, &job, why);
     }
     if (err == ERR_OK)
-        err = read_start(root, now_ticks, &job, why);
-    if (err == ERR_OK)
-        err = read_window(root, &job, why);
-    if (err == ERR_OK)
-        err = read_policy(root, mem, &job, why);
-    if (err == ERR_OK)
-        err = check_id(root, path_id, mem, why);
+        err = read_when_and_how(root, path_id, now_ticks, mem, &job, why);
     if (err == ERR_OK)
         *out = job;
     return err;
