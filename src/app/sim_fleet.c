@@ -403,6 +403,9 @@ static enum err resolve(struct sim_fleet *fleet, const struct sim_fleet_config *
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *list;
     snprintf(port, sizeof port, "%u", config->port);
     int failed = getaddrinfo(name, port, &hints, &list);
+    if (failed &&
+        strcmp(name, "localhost") == 0) /* bare systems have no /etc/hosts (RFC 6761, 6.3) */
+        failed = getaddrinfo("127.0.0.1", port, &hints, &list);
     if (failed)
         return err_fail(ERR_OUTSIDE, why, "where is %s? %s: --address IP says it", name,
                         gai_strerror(failed));
