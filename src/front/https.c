@@ -101,7 +101,8 @@ static enum err read_head(struct https_conn *https, struct exchange *exchange, s
     while ((step = http_path_next(&rest, &exchange->mem, &segment)) == HTTP_PATH_SEGMENT) {
         if (exchange->segment_count == EXCHANGE_SEGMENTS_MAX)
             return err_fault(ERR_NOT_FOUND, FAULT_NOT_FOUND, why, "There is nothing at this path.");
-        exchange->segments[exchange->segment_count++] = segment;
+        /* A segment without escapes is a view of the request, which goes with the connection. */
+        exchange->segments[exchange->segment_count++] = str_copy(&exchange->mem, segment);
     }
     if (step == HTTP_PATH_BAD)
         return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why,
