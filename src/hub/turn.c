@@ -134,21 +134,6 @@ static struct turn_entity *keep(struct hub_turn *turn, const struct entity *enti
     return kept;
 }
 
-/* The same identity may be wanted by name and by number, with different parts: load it once more
- * with all of them. Rare, since devices speak by number and operators by name. */
-static enum err unite(struct hub_turn *turn, struct turn_entity *kept, unsigned parts,
-                      struct why *why)
-{
-    if ((kept->entity.loaded & parts) == parts)
-        return ERR_OK;
-    struct store_want want = {.number = kept->entity.id.number,
-                              .parts = kept->entity.loaded | parts};
-    enum err err = store_find(store_main(turn->hub->store), &want, 1, &turn->mem, why);
-    if (err == ERR_OK && want.found)
-        kept->entity = *want.found;
-    return err;
-}
-
 static enum err load_entities(struct hub_turn *turn, struct why *why)
 {
     struct turn_set *set = turn->set;
@@ -162,7 +147,7 @@ static enum err load_entities(struct hub_turn *turn, struct why *why)
             continue;
         struct turn_entity *kept = map_get(&set->numbers, wants[i].found->id.number);
         if (kept)
-            err = unite(turn, kept, wants[i].parts, why);
+            assert((kept->entity.loaded & wants[i].parts) == wants[i].parts); /* they share one */
         else
             kept = keep(turn, wants[i].found, true);
         if (wants[i].device_id.ptr) {
