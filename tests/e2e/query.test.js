@@ -10,17 +10,15 @@ const { assertFault, withHub } = require('./lib/suite');
 
 const vectors = JSON.parse(fs.readFileSync(path.join(__dirname, '../data/query-vectors.json'), 'utf8'));
 
-// What no operator can bring about over the API, so that these cases belong to the unit tests.
-const NOT_HERE = {
-  'modules and edge devices come later': ['q003', 'q167', 'q168', 'q200', 'q201'],
-  'needs records of given jobs': ['q004', 'q206', 'q207', 'q209', 'q210', 'q211', 'q213', 'q214', 'q215'],
-  'needs given times, versions, etags or counts': ['q053', 'q057', 'q058', 'q059', 'q063', 'q160', 'q225'],
-  'needs configurations': ['q146', 'q147', 'q148'],
-  'needs keys or nulls that the API refuses': ['q142', 'q144', 'q118'],
-};
-const skipped = new Map(Object.entries(NOT_HERE).flatMap(([why, ids]) => ids.map((id) => [id, why])));
-// Documented, but not yet in the language of this hub: right, or refused as an error of the query.
-const LATER = /\b(TOP|COUNT|GROUP BY|SUM|AVG|MIN|MAX|STARTSWITH|ENDSWITH|ARRAY_CONTAINS|IS_(NUMBER|STRING|BOOL|NULL))\b/i;
+// What no operator can bring about over the API; vectors.test.js loads it into the store and runs
+// every case.
+const NOT_OVER_THE_API = new Set([
+  'q003', 'q167', 'q168', 'q200', 'q201', // modules and edge devices
+  'q004', 'q206', 'q207', 'q209', 'q210', 'q211', 'q213', 'q214', 'q215', // records of given jobs
+  'q053', 'q057', 'q058', 'q059', 'q063', 'q160', 'q225', // given times, versions, etags, counts
+  'q146', 'q147', // configurations
+  'q142', 'q144', 'q118', // keys or nulls that the API refuses
+]);
 
 // Arrays may not hold null over the API.
 const loadable = (value) => {
@@ -55,14 +53,9 @@ withHub('the vectors', (s) => {
   after(() => Promise.all(connected.map((client) => client.bye())));
 
   const names = (rows) => rows.map((row) => row.deviceId).sort();
-  for (const vector of vectors.cases) {
-    const why = skipped.get(vector.id);
-    it(`${vector.id} ${vector.query.slice(0, 100)}`, { skip: why }, async () => {
+  for (const vector of vectors.cases.filter(({ id }) => !NOT_OVER_THE_API.has(id))) {
+    it(`${vector.id} ${vector.query.slice(0, 100)}`, async () => {
       const answer = await s.rest.query(vector.query);
-      if (answer.status === 400 && LATER.test(vector.query) && !vector.error) {
-        assertFault(answer, 400, 'ArgumentInvalid');
-        return;
-      }
       if (vector.error) {
         assertFault(answer, vector.error.status, answer.headers['iothub-errorcode']);
         assert.ok([vector.error.name, 'ArgumentNull'].includes(answer.headers['iothub-errorcode']));

@@ -15,8 +15,13 @@ const FILE = path.join(__dirname, '../data/query-vectors.json');
 const vectors = JSON.parse(fs.readFileSync(FILE, 'utf8'));
 const loader = path.join(path.dirname(path.resolve(MUSTER)), 'tests/hub/put_vectors');
 
-// What this hub does not keep yet: such queries compile and match nothing.
-const NOT_KEPT = { q058: 'cloudToDeviceMessageCount', q146: 'configurations', q147: 'configurations' };
+// Cases about what this hub has no way of keeping yet: their paths are known or undefined, and match
+// nothing. Whoever brings the feature finds these tests red and takes the line away.
+const NOT_KEPT = {
+  q058: 'messages from the cloud to devices do not exist here',
+  q146: 'automatic device configurations do not exist here',
+  q147: 'automatic device configurations do not exist here',
+};
 
 describe('query vectors', { skip: !fs.existsSync(loader) && 'the build has no tests' }, () => {
   let hub, rest;
@@ -45,7 +50,8 @@ describe('query vectors', { skip: !fs.existsSync(loader) && 'the build has no te
     : row.moduleId ? `${row.deviceId}/${row.moduleId}` : row.deviceId);
   const sorted = (rows) => rows.map((row) => JSON.stringify(row)).sort();
   for (const vector of vectors.cases) {
-    it(`${vector.id} ${vector.query.slice(0, 100)}`, { skip: NOT_KEPT[vector.id] }, async () => {
+    const missing = NOT_KEPT[vector.id];
+    it(`${vector.id} ${vector.query.slice(0, 100)}${missing ? `: empty, ${missing}` : ''}`, async () => {
       const answer = await rest.query(vector.query);
       if (vector.error) {
         assertFault(answer, vector.error.status, answer.headers['iothub-errorcode']);
@@ -55,7 +61,17 @@ describe('query vectors', { skip: !fs.existsSync(loader) && 'the build has no te
       assert.equal(answer.headers['x-ms-item-type'], vector.itemType);
       assert.equal(answer.headers['x-ms-continuation'], undefined);
       const whole = vector.itemType !== 'Raw';
-      assert.deepEqual(sorted(whole ? answer.json.map(nameOf) : answer.json), sorted(vector.expect));
+      assert.deepEqual(sorted(whole ? answer.json.map(nameOf) : answer.json), sorted(missing ? [] : vector.expect));
+    });
+  }
+
+  // What a job or a configuration would name.
+  for (const { id, condition, expect } of vectors.conditions.filter((c) => c.expect)) {
+    it(`${id} the condition ${condition}`, async () => {
+      const from = /^from /i.test(condition) ? condition : `FROM devices WHERE ${condition}`;
+      const answer = await rest.query(`SELECT * ${from}`);
+      assert.equal(answer.status, 200, answer.text);
+      assert.deepEqual(answer.json.map(nameOf).sort(), [...expect].sort());
     });
   }
 });
