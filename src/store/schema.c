@@ -79,7 +79,23 @@ static const char store_v3[] =
     "CREATE TABLE path_entry (path INTEGER NOT NULL, key BLOB NOT NULL, number INTEGER NOT NULL,"
     "  PRIMARY KEY (path, key, number)) WITHOUT ROWID;";
 
-static const char *const store_steps[] = {store_v1, store_v2, store_v3};
+/* What a policy adds to a job. A device that is tried again: how often it was called, and when first. A
+ * list of ids in place of a condition. The groups of a job that may touch only so many devices of each.
+ * Failures by kind. And what befell each job, in order, for who watches from outside. */
+static const char store_v4[] =
+    "ALTER TABLE job_entry ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job_entry ADD COLUMN first INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN parent TEXT;"
+    "ALTER TABLE job_progress ADD COLUMN failures TEXT;"
+    "ALTER TABLE job_progress ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE job_list (job INTEGER PRIMARY KEY, ids TEXT NOT NULL);"
+    "CREATE TABLE job_group (job INTEGER NOT NULL, id INTEGER NOT NULL, value TEXT,"
+    "  targets BLOB NOT NULL, PRIMARY KEY (job, id));"
+    "CREATE TABLE job_event (sequence INTEGER PRIMARY KEY, job INTEGER NOT NULL,"
+    "  kind INTEGER NOT NULL, time INTEGER NOT NULL, text TEXT);"
+    "CREATE INDEX job_event_by_job ON job_event (job, sequence);";
+
+static const char *const store_steps[] = {store_v1, store_v2, store_v3, store_v4};
 _Static_assert(sizeof store_steps / sizeof *store_steps == STORE_SCHEMA, "a step for each version");
 
 const struct schema store_schema = {

@@ -24,7 +24,7 @@
 #include <roaring/roaring.h>
 
 enum {
-    STORE_SCHEMA = 3,
+    STORE_SCHEMA = 4,
     STORE_SLICE_BITS = 16,      /* a slice of a target set covers 65,536 numbers */
     STORE_PRESENCE_PAGE = 1024, /* identities per page */
     STORE_CALL_BLOCK = 1 << 20, /* method call numbers reserved at a time */

@@ -338,7 +338,10 @@ static void a_fleet_from_before_its_table_is_found_by_a_bare_scan(void **state)
     store_close(store);
     store = NULL;
     run_sql("DROP TABLE fleet; DROP TABLE path_index; DROP TABLE path_entry;"
-            "PRAGMA user_version = 1");
+            "ALTER TABLE job_entry DROP COLUMN attempts; ALTER TABLE job_entry DROP COLUMN first;"
+            "ALTER TABLE job DROP COLUMN parent; ALTER TABLE job_progress DROP COLUMN failures;"
+            "ALTER TABLE job_progress DROP COLUMN missing; DROP TABLE job_list;"
+            "DROP TABLE job_group; DROP TABLE job_event; PRAGMA user_version = 1");
     ok(open_store(NULL));
     uint64_t numbers = 0;
     ok(store_scan(store_main(store), &(struct store_scan){.bare = true}, add_number, &numbers,
