@@ -15,6 +15,8 @@ enum exit_code {
 
 int cmd_serve(int argc, char **argv);
 int cmd_connection_string(int argc, char **argv);
+int cmd_backup(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
 int cmd_sim(int argc, char **argv);
 int cmd_job(int argc, char **argv);
 

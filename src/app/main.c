@@ -8,6 +8,8 @@ static const struct {
     {"serve", "run a hub in the foreground", cmd_serve},
     {"connection-string", "print a connection string for a service or a device",
      cmd_connection_string},
+    {"backup", "copy a hub, running or not", cmd_backup},
+    {"restore", "make a hub out of a backup", cmd_restore},
     {"job", "run methods and twin changes on many devices, and see what came of it", cmd_job},
     {"sim", "play a fleet of devices against a hub", cmd_sim},
 };
