@@ -23,6 +23,7 @@ struct run *run_find(struct job_engine *engine, uint32_t number)
 void run_todo(struct run *run)
 {
     struct job_engine *engine = run->engine;
+    run_wake(run);
     if (run->in_todo)
         return;
     run->in_todo = true;
@@ -56,6 +57,11 @@ static void pace(struct hub_timer *timer, struct hub *hub)
     /* Its purpose is to wake the hub: the next turn finds room. */
 }
 
+static void run_pace(struct hub_timer *timer, struct hub *hub)
+{
+    run_wake((struct run *)((char *)timer - offsetof(struct run, pace_timer)));
+}
+
 struct run *run_add(struct job_engine *engine, const struct job *job)
 {
     struct run *run = xcalloc(1, sizeof(*run));
@@ -68,7 +74,7 @@ struct run *run_add(struct job_engine *engine, const struct job *job)
     run->timer.fire = timer_fired;
     run->ended_last = &run->ended;
     run->next_outcome = 1;
-    run->pace_timer.fire = pace;
+    run->pace_timer.fire = run_pace;
     run->paused = job->paused;
     struct why why;
     if (policy_read_text(job->policy, &run->policy, &why) != ERR_OK)
@@ -78,30 +84,6 @@ struct run *run_add(struct job_engine *engine, const struct job *job)
     map_put(&engine->runs, run->number, run);
     atomic_fetch_add(&engine->stats.unfinished, 1);
     return run;
-}
-
-static void running_add(struct run *run)
-{
-    struct job_engine *engine = run->engine;
-    if (engine->running_count == engine->running_cap) {
-        engine->running_cap = engine->running_cap ? engine->running_cap * 2 : 16;
-        engine->running = xrealloc(engine->running, engine->running_cap * sizeof(*engine->running));
-    }
-    engine->running[engine->running_count++] = run;
-    atomic_store(&engine->stats.running, engine->running_count);
-}
-
-static void running_remove(struct run *run)
-{
-    struct job_engine *engine = run->engine;
-    for (size_t i = 0; i < engine->running_count; i++) {
-        if (engine->running[i] != run)
-            continue;
-        memmove(&engine->running[i], &engine->running[i + 1],
-                (--engine->running_count - i) * sizeof(*engine->running));
-        break;
-    }
-    atomic_store(&engine->stats.running, engine->running_count);
 }
 
 static void todo_remove(struct run *run)
@@ -285,20 +267,11 @@ static void work_off_todo(struct job_engine *engine)
     }
 }
 
-static bool run_busy(const struct run *run, bool has_room)
-{
-    if (run->in_turn)
-        return false;
-    has_room = has_room && !run->paused && run_has_tokens(run);
-    return run->type == JOB_TYPE_UPDATE_TWIN ? twin_run_busy(run, has_room)
-                                             : method_run_busy(run, has_room);
-}
-
 static size_t count_busy(const struct job_engine *engine, bool has_room)
 {
     size_t count = 0;
-    for (size_t i = 0; i < engine->running_count; i++)
-        count += run_busy(engine->running[i], has_room);
+    for (size_t i = 0; i < engine->awake.count; i++)
+        count += run_busy(engine->awake.runs[i], has_room);
     return count;
 }
 
@@ -340,17 +313,17 @@ static void take_tokens(struct job_engine *engine, size_t taken)
  * method jobs, whose calls to one device go out in the order of their starts (method_run.c). */
 static void share_out(struct job_engine *engine)
 {
-    size_t busy = count_busy(engine, true);
+    size_t busy = awake_settle(engine);
     if (busy == 0)
         return;
     fill_tokens(engine);
     size_t room = room_left(engine);
     size_t share = JOB_CHUNK_MAX / busy < SHARE_MIN ? SHARE_MIN : JOB_CHUNK_MAX / busy;
-    size_t count = engine->running_count;
-    size_t first = engine->turn_first % count;
+    size_t count = engine->awake.count;
+    size_t first = awake_after(engine, engine->turn_last);
     size_t taken = 0;
     for (size_t i = 0; i < count; i++) {
-        struct run *run = engine->running[(first + i) % count];
+        struct run *run = engine->awake.runs[(first + i) % count];
         size_t fair = room - taken < share ? room - taken : share;
         size_t left = run->paused ? 0 : run_room(run, fair);
         if (!run_busy(run, left > 0))
@@ -358,7 +331,7 @@ static void share_out(struct job_engine *engine)
         size_t took = run->type == JOB_TYPE_UPDATE_TWIN ? twin_run_step(run, left)
                                                         : method_run_step(run, left);
         if (took > 0)
-            engine->turn_first = (first + i + 1) % count;
+            engine->turn_last = run->order;
         run_took(run, took);
         taken += took;
     }
@@ -480,9 +453,9 @@ static void purge_look(struct hub_timer *timer, struct hub *hub)
 /* ---- what the hub tells ---- */
 
 #define EACH_METHOD_RUN(engine, call)                                                              \
-    for (size_t i = 0; i < (engine)->running_count; i++)                                           \
-        if ((engine)->running[i]->type == JOB_TYPE_DEVICE_METHOD)                                  \
-    call((engine)->running[i], number)
+    for (size_t i = 0; i < (engine)->running.count; i++)                                           \
+        if ((engine)->running.runs[i]->type == JOB_TYPE_DEVICE_METHOD)                             \
+    call((engine)->running.runs[i], number)
 
 static void device_ready(struct hub_engine *base, struct hub *hub, uint32_t number)
 {
@@ -559,7 +532,8 @@ void job_engine_destroy(struct job_engine *engine)
     map_done(&engine->runs);
     roaring_bitmap_free(engine->able);
     roaring_bitmap_free(engine->deleted);
-    free(engine->running);
+    free(engine->running.runs);
+    free(engine->awake.runs);
     free(engine);
 }
 

@@ -50,8 +50,10 @@ bool method_run_busy(const struct run *run, bool has_room)
 
 void method_run_device_ready(struct run *run, uint32_t number)
 {
-    if (roaring_bitmap_contains(run->waiting, number))
-        roaring_bitmap_add(run->ready, number);
+    if (!roaring_bitmap_contains(run->waiting, number))
+        return;
+    roaring_bitmap_add(run->ready, number);
+    run_wake(run);
 }
 
 void method_run_device_gone(struct run *run, uint32_t number)
@@ -74,8 +76,8 @@ void method_run_begin(struct run *run)
 static bool another_goes_first(const struct run *run, uint32_t number)
 {
     struct job_engine *engine = run->engine;
-    for (size_t i = 0; i < engine->running_count && engine->running[i] != run; i++) {
-        const struct run *earlier = engine->running[i];
+    for (size_t i = 0; i < engine->awake.count && engine->awake.runs[i] != run; i++) {
+        const struct run *earlier = engine->awake.runs[i];
         if (earlier->type == JOB_TYPE_DEVICE_METHOD && may_call(earlier) &&
             roaring_bitmap_contains(earlier->ready, number))
             return true;
@@ -93,6 +95,7 @@ static void ended(struct job_call *call)
     *run->ended_last = call;
     run->ended_last = &call->next;
     run->ended_count++;
+    run_wake(run);
 }
 
 static void call_done(struct hub_call *base, struct hub *hub, enum call_end end, int32_t status,

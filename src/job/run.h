@@ -60,6 +60,8 @@ struct run {
     bool expired;           /* the window is over */
     struct run *next_todo;  /* in the engine's list of runs that want a look */
     bool in_todo;
+    uint64_t order; /* of its start among those that run; 0: it does not */
+    bool awake;     /* may have something to do: in the engine's list of those */
 
     struct job_policy policy;
     bool paused;
@@ -85,15 +87,22 @@ struct run {
     uint32_t next_outcome;
 };
 
+struct run_list {
+    struct run **runs; /* in the order of their starts */
+    size_t count, cap;
+};
+
 struct job_engine {
     struct hub_engine base;
     struct job_engine_config config;
     struct hub *hub;
     struct map runs; /* number -> struct run: all unfinished */
     struct run *todo, **todo_last;
-    struct run **running; /* RUNNING and DRAINING, in the order of their starts */
-    size_t running_count, running_cap, turn_first;
-    uint32_t active; /* queued and running, for active_max */
+    struct run_list running; /* RUNNING and DRAINING */
+    struct run_list awake;   /* those of them that may have something to do */
+    uint64_t last_order;     /* of a start */
+    uint64_t turn_last;      /* who took devices last */
+    uint32_t active;         /* queued and running, for active_max */
     struct hub_timer retry_timer, pace_timer, purge_timer;
     bool paused;                   /* the store failed: wait for retry_timer */
     roaring_bitmap_t *able;        /* devices that can take calls, as far as we were told */
@@ -126,6 +135,17 @@ void run_committed(struct run *run, const struct job *job);
 void run_destroy(struct run *run);
 void run_start_window(struct run *run); /* arms the timer of the window's end */
 void run_move_window(struct run *run, int64_t end_ticks);
+
+/* awake.c: who runs, and whom a turn looks at. A run that is in no list of the engine may be woken
+ * as well: nothing happens. */
+void running_add(struct run *run);
+void running_remove(struct run *run);
+void run_wake(struct run *run);
+bool run_busy(const struct run *run, bool has_room);
+/* Those that have nothing to do fall asleep. Gives how many have. */
+size_t awake_settle(struct job_engine *engine);
+/* The place in `awake` of whoever started after `order`, or of the first of all. */
+size_t awake_after(const struct job_engine *engine, uint64_t order);
 
 /* pace.c: the token bucket of a job. How many devices it may take now; what it took; whether it has
  * to wait for the timer. */
