@@ -12,6 +12,7 @@
 #include "hub/walk.h"
 #include "model/fault.h"
 #include <inttypes.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -295,6 +296,21 @@ static void scan(const char *what, const char *text, unsigned parts)
            parse * 1e3, took / parse, matched);
 }
 
+/* Of an earlier run on the same folder: scans are to be scans. */
+static void drop_indexes(const char *folder)
+{
+    struct buf path = {0};
+    sqlite3 *db = NULL;
+    buf_printf(&path, "%s/muster.db", folder);
+    int rc = sqlite3_open_v2(path.ptr, &db, SQLITE_OPEN_READWRITE, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(db, "DELETE FROM path_entry; DELETE FROM path_index", NULL, NULL, NULL);
+    if (rc != SQLITE_OK && rc != SQLITE_CANTOPEN) /* a new folder */
+        fprintf(stderr, "indexes stay: %s\n", sqlite3_errmsg(db));
+    sqlite3_close(db);
+    buf_done(&path);
+}
+
 static void presence(void)
 {
     double with[ROUNDS], without[ROUNDS];
@@ -391,6 +407,7 @@ int main(int argc, char **argv)
     if (argc > 2)
         twins = (uint32_t)strtoul(argv[2], NULL, 10);
     setvbuf(stdout, NULL, _IOLBF, 0);
+    drop_indexes(argv[1]);
     struct store_options options = {.dir = argv[1], .clock = clock_system()};
     must(store_open(&options, &store, &why));
     struct store_counters counters;

@@ -11,6 +11,7 @@ struct steps {
     struct twin_walk *walk;
     struct read_context *context;
     unsigned match_parts; /* PART_ bits loaded for the verdict */
+    bool bare;            /* of sections it reads no more than values */
     bool presence;        /* verdict or answer read it */
     unsigned late_parts;  /* PART_ bits that the answer needs beyond that; 0: none */
     uint32_t seen;        /* the last number that was dealt with */
@@ -29,12 +30,13 @@ static unsigned parts_of(unsigned needs)
 {
     return (needs & QUERY_NEEDS_TAGS ? (unsigned)PART_TAGS : 0) |
            (needs & QUERY_NEEDS_DESIRED ? (unsigned)PART_DESIRED : 0) |
-           (needs & QUERY_NEEDS_REPORTED ? (unsigned)PART_REPORTED : 0);
+           (needs & QUERY_NEEDS_REPORTED ? (unsigned)PART_REPORTED : 0) |
+           (needs & QUERY_NEEDS_IDENTITY ? (unsigned)PART_IDENTITY : 0);
 }
 
 static bool is_bare(unsigned needs)
 {
-    return !(needs & (QUERY_NEEDS_IDENTITY | QUERY_NEEDS_METADATA));
+    return !(needs & QUERY_NEEDS_METADATA);
 }
 
 /* Of an answer that ends after a page, what the verdict does not need is loaded for the few that
@@ -48,8 +50,9 @@ static void plan(struct steps *s)
     else if (query_shape(query) == QUERY_SHAPE_GROUPS)
         match = all;
     s->presence = (all & QUERY_NEEDS_PRESENCE) != 0;
-    s->match_parts = parts_of(match) | (is_bare(match) ? 0 : PART_IDENTITY);
-    bool late = parts_of(all & ~match) || is_bare(match) != is_bare(all);
+    s->bare = is_bare(match);
+    s->match_parts = parts_of(match);
+    bool late = parts_of(all) & ~s->match_parts || is_bare(all) != s->bare;
     s->late_parts = late ? parts_of(all) | PART_IDENTITY : 0;
 }
 
@@ -206,7 +209,7 @@ static enum err scan(struct steps *s)
         .after = s->seen,
         .modules = query_collection(s->walk->query) == QUERY_MODULES,
         .parts = s->match_parts,
-        .bare = !(s->match_parts & PART_IDENTITY),
+        .bare = s->bare,
     };
     return store_scan(s->context->store, &all, visit_scanned, s, s->why);
 }

@@ -70,6 +70,8 @@ static enum err open_to_write(struct sqlite_store *s, const char *dir, struct wh
     if (!err)
         err = sqlite_care_begin(s, why);
     if (!err)
+        err = sqlite_batch_prepare(&s->db, why);
+    if (!err)
         err = checkpoint_start(&s->checkpoint, &beside, &s->writing, why);
     if (!err)
         sqlite3_wal_hook(s->db.handle, after_commit, s);
@@ -83,6 +85,8 @@ static enum err open_to_read(struct sqlite_store *s, struct why *why)
                         s->path);
     struct db_options reader = connection(s, true, SQLITE_READER_CACHE_KIB);
     enum err err = db_open(&reader, &s->db, why);
+    if (!err)
+        err = sqlite_batch_prepare(&s->db, why);
     return err ? err : schema_check(&s->db, &store_schema, why);
 }
 
@@ -144,7 +148,10 @@ static enum err sqlite_reader_open(struct store *store, struct store_reader **ou
     struct sqlite_reader *reader = xcalloc(1, sizeof *reader);
     struct db_options options = connection(s, true, SQLITE_READER_CACHE_KIB);
     enum err err = db_open(&options, &reader->own, why);
+    if (!err)
+        err = sqlite_batch_prepare(&reader->own, why);
     if (err) {
+        db_close(&reader->own);
         free(reader);
         return err;
     }

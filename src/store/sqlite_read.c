@@ -274,7 +274,7 @@ enum err sqlite_scan(struct store_reader *base, const struct store_scan *scan,
     enum err err = own ? store_begin(base, why) : ERR_OK;
     if (err)
         return err;
-    err = sqlite_walk(reader->db, scan, visit, arg, why);
+    err = sqlite_walk(reader, scan, visit, arg, why);
     if (own)
         store_end(base);
     return err;

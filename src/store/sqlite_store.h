@@ -3,6 +3,7 @@
  *   sqlite_open.c   opening, closing, figures
  *   sqlite_read.c   identities, twins, small tables
  *   sqlite_walk.c   a whole fleet
+ *   sqlite_batch.c  values of a section, many rows at a time
  *   sqlite_fleet.c  which numbers it has
  *   sqlite_write.c  a commit
  *   sqlite_jobs.c   rows of jobs
@@ -22,6 +23,9 @@ enum {
      * begins with an empty cache. */
     SQLITE_READER_CACHE_KIB = 16 << 10,
     SQLITE_CHECKPOINT_CACHE_KIB = 1 << 10,
+    /* While a reader goes through a whole table: its pages come once, and as few buffers as fit into a
+     * processor's own cache made that a quarter quicker than 16 MiB. */
+    SQLITE_WALK_CACHE_KIB = 256,
 };
 
 enum index_state { INDEX_FILLING, INDEX_COMPLETE, INDEX_DROPPING }; /* part of the format */
@@ -59,6 +63,20 @@ struct sqlite_reader {
     struct db *db;
     struct db own; /* unused by the writer's reader */
     bool in_snapshot;
+};
+
+enum {
+    BATCH_ROWS = 256,
+    BATCH_BYTES = 48 << 10, /* then it is full; the last text may go beyond */
+};
+struct batch { /* rows of a section: numbers and values, in the order of numbers */
+    sqlite3_stmt *query;
+    int rc;
+    uint32_t numbers[BATCH_ROWS];
+    size_t ends[BATCH_ROWS]; /* of their texts */
+    char *bytes;
+    size_t size;
+    size_t count, wanted, at; /* rows here, rows to fetch at once, the row it stands on */
 };
 
 struct sqlite_store {
@@ -147,8 +165,22 @@ bool sqlite_note_scan(struct store_reader *reader, const struct query *query, ui
 bool sqlite_has_chores(const struct store *store);
 enum err sqlite_tend(struct store *store, struct why *why);
 
+/* The function of SQL by which batches take rows; every connection that walks has it. */
+enum err sqlite_batch_prepare(struct db *db, struct why *why);
+/* Begin with the rows over `after` up to `until`; stands on the first. SQL_WALK_x_VALUES. */
+enum err sqlite_batch_begin(struct db *db, struct batch *batch, enum sql which, uint32_t after,
+                            uint32_t until, struct why *why);
+/* Fetch what follows its last row; true when there is something. */
+bool sqlite_batch_fetch(struct batch *batch);
+enum err sqlite_batch_end(struct db *db, struct batch *batch, struct why *why);
+static inline struct str batch_values(const struct batch *batch)
+{
+    size_t from = batch->at ? batch->ends[batch->at - 1] : 0;
+    return str_of(batch->bytes + from, batch->ends[batch->at] - from);
+}
+
 /* All devices of a scan, in the transaction that is open. */
-enum err sqlite_walk(struct db *db, const struct store_scan *scan,
+enum err sqlite_walk(struct sqlite_reader *reader, const struct store_scan *scan,
                      bool (*visit)(void *, const struct entity *), void *arg, struct why *why);
 /* An identity from the first columns of a row; false when they cannot be ours. */
 bool sqlite_read_identity(sqlite3_stmt *row, struct identity *id);

@@ -194,8 +194,8 @@ struct store_scan {
     uint32_t until; /* and at most this; 0 = all */
     bool modules;   /* the collection: devices or modules */
     unsigned parts;
-    bool bare; /* the fast way through a fleet: no more is promised of an identity than its number,
-                  and of a section than its values */
+    bool bare; /* the fast way through a fleet: of a section no more is promised than its values, and
+                  of an identity than its number, unless PART_IDENTITY is among the parts */
 };
 /* Every identity of the collection in number order, all of one state. The visitor gives false to
  * stop early. The entity and its texts are valid until the visitor returns. */

@@ -406,36 +406,62 @@ static void a_scan_brings_the_parts_that_it_asks_for(void **state)
     assert_int_equal(seen, 4);
 }
 
+enum { BARE_DEVICES = 700, BARE_TEXT_MAX = 2000 };
+
+static struct str bare_values(uint32_t number)
+{
+    static char text[BARE_TEXT_MAX + 16];
+    int len =
+        snprintf(text, sizeof text, "{\"a\":\"%0*u\"}", (int)(number * 37 % BARE_TEXT_MAX), number);
+    return str_of(text, (size_t)len);
+}
+
+static bool has_desired(uint32_t number)
+{
+    return number % 5 != 2;
+}
+
 static bool check_bare(void *arg, const struct entity *entity)
 {
     struct twin_section fresh = twin_section_fresh(TWIN_DESIRED, 0);
+    uint32_t number = entity->id.number;
     assert_int_equal(entity->loaded & PART_TWIN, PART_DESIRED | PART_REPORTED);
-
-    check_str(entity->desired.values, entity->id.number % 2 ? STR("{\"a\":1}") : fresh.values);
+    check_str(entity->desired.values, has_desired(number) ? bare_values(number) : fresh.values);
     check_str(entity->reported.values, STR("{}"));
-    assert_int_equal(entity->id.number, ++*(uint32_t *)arg);
+    assert_int_equal(number, ++*(uint32_t *)arg);
+    if (entity->loaded & PART_IDENTITY) {
+        char id[16];
+        snprintf(id, sizeof id, "d%u", number);
+        check_str(entity->id.device_id, str_from(id));
+    }
     return true;
 }
 
-/* Sections stand in tables of their own: each must meet its identity, whoever lacks which. */
+/* Sections stand in tables of their own: each must meet its identity, whoever lacks which, however
+ * many and however long they are. */
 static void a_bare_scan_brings_values(void **state)
 {
-    for (uint32_t number = 1; number <= 6; number++) {
-        char id[8];
+    for (uint32_t number = 1; number <= BARE_DEVICES; number++) {
+        char id[16];
         snprintf(id, sizeof id, "d%u", number);
         struct entity device = bare_device(number, id);
-        device.dirty |= number % 2 ? PART_DESIRED | PART_TAGS : PART_TAGS;
-        device.desired = section_of("{\"a\":1}", 5);
+        device.dirty |= has_desired(number) ? PART_DESIRED | PART_TAGS : PART_TAGS;
+        device.desired = section_of("{}", 5);
+        device.desired.values = bare_values(number);
         device.tags = section_of("{\"b\":1}", 5);
         create(device);
     }
-    uint32_t seen = 0;
-    struct store_scan scan = {.parts = PART_DESIRED | PART_REPORTED, .bare = true};
-    ok(store_scan(reader, &scan, check_bare, &seen, &why));
-    assert_int_equal(seen, 6);
-    seen = 0;
-    ok(store_scan(store_main(store), &scan, check_bare, &seen, &why));
-    assert_int_equal(seen, 6);
+    static const unsigned identities[] = {0, PART_IDENTITY};
+    for (size_t i = 0; i < sizeof identities / sizeof *identities; i++) {
+        struct store_scan scan = {.parts = PART_DESIRED | PART_REPORTED | identities[i],
+                                  .bare = true};
+        uint32_t seen = 0;
+        ok(store_scan(reader, &scan, check_bare, &seen, &why));
+        assert_int_equal(seen, BARE_DEVICES);
+        scan.after = seen = BARE_DEVICES / 2;
+        ok(store_scan(store_main(store), &scan, check_bare, &seen, &why));
+        assert_int_equal(seen, BARE_DEVICES);
+    }
 }
 
 static const struct {
