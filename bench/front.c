@@ -29,6 +29,7 @@ enum { CLIENT_THREADS = 2, HTTP_CONNECTIONS = 64, MQTT_CONNECTIONS = 100, READ_S
 
 static struct arena mem;
 static struct policy policies[POLICY_BUILT_IN_COUNT];
+static struct policy_board *board;
 static struct tls_client *client;
 static struct store *store;
 static struct eventlog *eventlog;
@@ -66,6 +67,7 @@ static void start(const char *dir)
              tls_client_create(cert_path(&mem, dir, CERT_CA_FILE), &client, &why) == ERR_OK,
          why.text);
     policy_built_in(random_system(), &mem, policies);
+    board = policy_board_create(policies, POLICY_BUILT_IN_COUNT);
     must(store_open(&(struct store_options){.dir = dir, .clock = clock}, &store, &why) == ERR_OK &&
              eventlog_open(&(struct eventlog_options){.dir = dir, .clock = clock}, &eventlog,
                            &why) == ERR_OK,
@@ -85,8 +87,7 @@ static void start(const char *dir)
                                                 .eventlog = eventlog,
                                                 .clock = clock,
                                                 .random = random_system(),
-                                                .policies = policies,
-                                                .policy_count = POLICY_BUILT_IN_COUNT,
+                                                .policies = board,
                                                 .host = HOST});
     net = net_create(&(struct net_config){.tls = tls, .clock = clock});
     must(net_listen(net, "127.0.0.1", 0, &front_https_ops, front, &https_port, &why) == ERR_OK &&

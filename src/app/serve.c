@@ -33,8 +33,7 @@ struct server {
     struct arena mem;
     struct store *store;
     struct eventlog *eventlog;
-    struct policy *policies;
-    size_t policy_count;
+    struct policy_board *policies;
     struct tls_server *tls;
     struct hub *hub;
     struct readers *readers;
@@ -235,17 +234,21 @@ static enum err settle_host(struct server *server, struct why *why)
 
 static enum err settle_policies(struct server *server, struct why *why)
 {
-    enum err err = store_read_policies(store_main(server->store), &server->mem, &server->policies,
-                                       &server->policy_count, why);
-    if (err != ERR_OK || server->policy_count > 0)
-        return err;
-    server->policies = arena_array(&server->mem, struct policy, POLICY_BUILT_IN_COUNT);
-    server->policy_count = POLICY_BUILT_IN_COUNT;
-    policy_built_in(random_system(), &server->mem, server->policies);
-    return store_commit(
-        server->store,
-        &(struct store_commit){.policies = server->policies, .policy_count = server->policy_count},
-        why);
+    struct arena mem = {0};
+    struct policy *policies;
+    size_t count;
+    enum err err = store_read_policies(store_main(server->store), &mem, &policies, &count, why);
+    if (err == ERR_OK && count == 0) {
+        policies = arena_array(&mem, struct policy, POLICY_BUILT_IN_COUNT);
+        count = POLICY_BUILT_IN_COUNT;
+        policy_built_in(random_system(), &mem, policies);
+        err = store_commit(server->store,
+                           &(struct store_commit){.policies = policies, .policy_count = count}, why);
+    }
+    if (err == ERR_OK)
+        server->policies = policy_board_create(policies, count);
+    arena_done(&mem);
+    return err;
 }
 
 /* ---- certificates ---- */
@@ -341,7 +344,8 @@ static int start_threads(struct server *server)
     struct hub_config hub = {.store = server->store,
                              .eventlog = server->eventlog,
                              .clock = clock_system(),
-                             .random = random_system()};
+                             .random = random_system(),
+                             .policies = server->policies};
     if (hub_create(&hub, &server->hub, &why) != ERR_OK)
         return fail(&why, EXIT_DATA);
     struct readers_config readers = {.hub = server->hub, .count = (unsigned)options->readers};
@@ -362,7 +366,6 @@ static int start_threads(struct server *server)
                                                         .clock = clock_system(),
                                                         .random = random_system(),
                                                         .policies = server->policies,
-                                                        .policy_count = server->policy_count,
                                                         .host = options->host});
     server->net = net_create(&(struct net_config){
         .thread_count = (unsigned)options->threads, .tls = server->tls, .clock = clock_system()});
@@ -397,6 +400,7 @@ static void stop(struct server *server)
     front_destroy(server->front);
     tls_server_destroy(server->tls);
     store_close(server->store);
+    policy_board_destroy(server->policies);
     arena_done(&server->mem);
 }
 

@@ -20,7 +20,7 @@ static bool expired(const struct front *front, uint64_t expires_s)
     return sas_expired(&(struct sas_token){.expires_s = expires_s}, now_s(front));
 }
 
-static void remember(struct auth_proof *proof, struct str header, const struct policy *policy,
+static void remember(struct auth_proof *proof, struct str header, const struct policy_grant *policy,
                      const struct sas_token *token)
 {
     buf_reset(&proof->header);
@@ -34,7 +34,9 @@ static const char *prove(const struct front *front, struct str authorization,
 {
     struct arena mem = {0};
     struct sas_token token;
-    const struct policy *policy = NULL;
+    struct policy_grant policy;
+    struct policy_board *board = front->config.policies;
+    proof->generation = policy_board_generation(board); /* of before the look */
     const char *reason = NULL;
     if (!authorization.ptr)
         reason = "no Authorization header";
@@ -42,14 +44,14 @@ static const char *prove(const struct front *front, struct str authorization,
         reason = "not a SAS token";
     else if (token.skn.len == 0)
         reason = "no policy named";
-    else if (!(policy = policy_find(front->config.policies, front->config.policy_count, token.skn)))
+    else if (!policy_board_find(board, token.skn, &policy))
         reason = "no such policy";
-    else if (!sas_verify(&token, policy->primary_key, policy->secondary_key))
+    else if (!sas_verify(&token, policy_grant_primary(&policy), policy_grant_secondary(&policy)))
         reason = "wrong signature";
     else if (!sas_covers(&token, front->hosts, front->host_count, STR("/"), true))
         reason = "another hub";
     else
-        remember(proof, authorization, policy, &token);
+        remember(proof, authorization, &policy, &token);
     arena_done(&mem);
     return reason;
 }
@@ -57,8 +59,9 @@ static const char *prove(const struct front *front, struct str authorization,
 enum err auth_service(const struct front *front, struct str authorization, struct auth_need need,
                       struct auth_proof *proof, const char **reason, struct why *why)
 {
-    bool proven =
-        authorization.len > 0 && str_eq_constant_time(authorization, buf_str(&proof->header));
+    bool proven = authorization.len > 0 &&
+                  str_eq_constant_time(authorization, buf_str(&proof->header)) &&
+                  proof->generation == policy_board_generation(front->config.policies);
     *reason = proven ? NULL : prove(front, authorization, proof);
     if (!*reason && expired(front, proof->expires_s))
         *reason = "expired";
@@ -87,11 +90,11 @@ static const char *check_device(const struct front *front, const struct sas_toke
 {
     if (identity->auth != AUTH_SAS)
         return "the device does not use SAS tokens";
-    const struct policy *policy =
-        token->skn.len ? policy_find(front->config.policies, front->config.policy_count, token->skn)
-                       : NULL;
-    *by_policy = policy && policy_grants(policy->rights, RIGHT_DEVICE_CONNECT) &&
-                 sas_verify(token, policy->primary_key, policy->secondary_key);
+    struct policy_grant policy;
+    *by_policy = token->skn.len > 0 &&
+                 policy_board_find(front->config.policies, token->skn, &policy) &&
+                 policy_grants(policy.rights, RIGHT_DEVICE_CONNECT) &&
+                 sas_verify(token, policy_grant_primary(&policy), policy_grant_secondary(&policy));
     bool own = token->skn.len == 0 || str_eq(token->skn, identity->device_id);
     bool by_key = own && sas_names_identity(token) && signed_by_identity(token, identity, mem);
     if (!*by_policy && !by_key)

@@ -16,6 +16,7 @@ struct auth_proof {
     struct buf header; /* a secret */
     unsigned rights;
     uint64_t expires_s;
+    uint64_t generation; /* of the policies that it was proven under */
 };
 
 /* A service request: checks the Authorization header. `proof` is that of its connection. ERR_DENIED

@@ -9,7 +9,7 @@
 #pragma once
 #include "hub/readers.h"
 #include "job/engine.h"
-#include "model/policy.h"
+#include "model/policy_board.h"
 #include "net/net.h"
 
 enum {
@@ -26,8 +26,7 @@ struct front_config {
     struct eventlog *eventlog;
     struct clock *clock;
     struct random *random;
-    const struct policy *policies;
-    size_t policy_count;
+    struct policy_board *policies;
     const char *host; /* the hub's name; localhost and 127.0.0.1 count as well */
     int64_t http_idle_ms, http_request_ms; /* 0: the defaults */
 };

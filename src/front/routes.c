@@ -2,7 +2,11 @@
 #include "hub/methods.h"
 #include "model/fault.h"
 
-enum { METHOD_BODY_MAX = 2 * METHOD_PAYLOAD_MAX, QUERY_BODY_MAX = 64 * 1024 };
+enum {
+    METHOD_BODY_MAX = 2 * METHOD_PAYLOAD_MAX,
+    QUERY_BODY_MAX = 64 * 1024,
+    POLICY_BODY_MAX = 4096
+};
 
 #define REGISTRY_READ                                                                              \
     {                                                                                              \
@@ -25,6 +29,11 @@ enum { METHOD_BODY_MAX = 2 * METHOD_PAYLOAD_MAX, QUERY_BODY_MAX = 64 * 1024 };
         RIGHT_REGISTRY_WRITE, RIGHT_SERVICE_CONNECT                                                \
     }
 
+#define OWNER                                                                                      \
+    {                                                                                              \
+        RIGHTS_ALL, 0                                                                              \
+    }
+
 /* The first that fits wins: words stand before names. */
 static const struct route routes[] = {
     {HTTP_METHOD_GET, "/healthz", rest_healthz, {0, 0}, 0, false, ERROR_FORM_A},
@@ -39,6 +48,12 @@ static const struct route routes[] = {
     {HTTP_METHOD_GET, "/statistics/devices", rest_statistics_devices, REGISTRY_READ, 0, false,
      ERROR_FORM_A},
     {HTTP_METHOD_GET, "/statistics/service", rest_statistics_service, REGISTRY_READ, 0, false,
+     ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/policies", rest_policy_list, OWNER, 0, false, ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/policies/{}", rest_policy_get, OWNER, 0, false, ERROR_FORM_A},
+    {HTTP_METHOD_PUT, "/policies/{}", rest_policy_put, OWNER, POLICY_BODY_MAX, true, ERROR_FORM_A},
+    {HTTP_METHOD_DELETE, "/policies/{}", rest_policy_delete, OWNER, 0, false, ERROR_FORM_A},
+    {HTTP_METHOD_POST, "/policies/{}/rotate", rest_policy_rotate, OWNER, POLICY_BODY_MAX, true,
      ERROR_FORM_A},
     {HTTP_METHOD_GET, "/twins/{}", rest_twin_get, SERVICE, 0, false, ERROR_FORM_A},
     {HTTP_METHOD_PATCH, "/twins/{}", rest_twin_change, SERVICE, TWIN_BODY_MAX, true, ERROR_FORM_A},

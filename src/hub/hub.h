@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "hub/presence.h"
 #include "hub/task.h"
+#include "model/policy_board.h"
 #include "store/eventlog.h"
 
 enum {
@@ -47,6 +48,7 @@ struct hub_config {
     struct eventlog *eventlog; /* NULL only where no telemetry is sent (tests) */
     struct clock *clock;
     struct random *random;
+    struct policy_board *policies; /* NULL only where nobody changes them (tests) */
 };
 
 struct hub_stats { /* for /metrics; any thread */

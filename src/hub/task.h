@@ -89,6 +89,10 @@ void turn_put_outcome(struct hub_turn *turn, struct job_outcome outcome);
 void turn_put_page(struct hub_turn *turn, struct presence_page page);
 void turn_reserve_calls(struct hub_turn *turn); /* one more STORE_CALL_BLOCK */
 
+/* The access policies, and all of them anew; the array must live as long as its task. */
+const struct policy *turn_policies(struct hub_turn *turn, size_t *count);
+void turn_set_policies(struct hub_turn *turn, const struct policy *policies, size_t count);
+
 /* A deep copy of an entity (or of a job) that outlives the turn. */
 struct entity *entity_copy(struct arena *mem, const struct entity *entity);
 struct job *job_copy(struct arena *mem, const struct job *job);

@@ -49,6 +49,8 @@ struct turn_set {
     struct list slices, cursors, chunks, entries, outcomes, pages;
     struct store_counters counters;
     bool counters_changed;
+    const struct policy *policies; /* NULL: as they were */
+    size_t policy_count;
     size_t change_count; /* grows with every change, so that a task's share can be told */
 };
 
@@ -288,6 +290,21 @@ TURN_PUT(turn_put_entry, struct job_entry, entries)
 TURN_PUT(turn_put_outcome, struct job_outcome, outcomes)
 TURN_PUT(turn_put_page, struct presence_page, pages)
 
+const struct policy *turn_policies(struct hub_turn *turn, size_t *count)
+{
+    if (!turn->set->policies)
+        return policy_board_all(turn->hub->config.policies, &turn->mem, count);
+    *count = turn->set->policy_count;
+    return turn->set->policies;
+}
+
+void turn_set_policies(struct hub_turn *turn, const struct policy *policies, size_t count)
+{
+    turn->set->policies = policies;
+    turn->set->policy_count = count;
+    turn->set->change_count++;
+}
+
 void turn_reserve_calls(struct hub_turn *turn)
 {
     turn->set->counters.next_call += STORE_CALL_BLOCK;
@@ -343,6 +360,8 @@ static enum err commit(struct hub_turn *turn, struct why *why)
         .entities = entities,
         .entity_count = entity_count,
         .counters = set->counters_changed ? &set->counters : NULL,
+        .policies = set->policies,
+        .policy_count = set->policy_count,
         .jobs = jobs,
         .job_count = job_count,
         .slices = set->slices.items,

@@ -10,7 +10,13 @@ enum policy_rights {
     RIGHT_SERVICE_CONNECT = 4,
     RIGHT_DEVICE_CONNECT = 8,
 };
-enum { POLICY_KEY_SIZE = 32, POLICY_BUILT_IN_COUNT = 5 };
+enum {
+    RIGHTS_ALL = RIGHT_REGISTRY_WRITE | RIGHT_SERVICE_CONNECT | RIGHT_DEVICE_CONNECT,
+    POLICY_KEY_SIZE = 32,
+    POLICY_BUILT_IN_COUNT = 5,
+    POLICY_NAME_MAX = 64,
+    POLICIES_MAX = 100, /* of a hub */
+};
 
 struct policy {
     struct str name;
@@ -22,6 +28,18 @@ struct policy {
  * registryReadWrite. Keys live in `mem`. */
 void policy_built_in(struct random *random, struct arena *mem,
                      struct policy out[POLICY_BUILT_IN_COUNT]);
+
+/* One with fresh random keys, in `mem`. */
+struct policy policy_new(struct str name, unsigned rights, struct random *random,
+                         struct arena *mem);
+struct policy policy_copy(struct arena *mem, const struct policy *policy);
+bool policy_name_valid(struct str name); /* 1 to POLICY_NAME_MAX of letters, digits, - _ . */
+
+/* "RegistryRead, RegistryWrite, ServiceConnect, DeviceConnect", those that are in `rights`; Azure's
+ * words and order. */
+void policy_put_rights(struct buf *out, unsigned rights);
+/* Such a list, without case, separated by commas. False for an unknown word or none. */
+bool policy_read_rights(struct str text, unsigned *out);
 
 /* By name, without case (spec 10). NULL when there is none. */
 const struct policy *policy_find(const struct policy *policies, size_t count, struct str name);

@@ -35,6 +35,7 @@
 
 static struct clock_fake now;
 static struct front *front;
+static struct policy_board *board;
 static struct arena mem;
 
 static struct str bytes_of(const char *base64)
@@ -51,11 +52,11 @@ static int set_up(void **state)
     policy_built_in(random_system(), &mem, policies);
     for (size_t i = 0; i < POLICY_BUILT_IN_COUNT; i++)
         policies[i].secondary_key = bytes_of(KEY_TEXT);
+    board = policy_board_create(policies, POLICY_BUILT_IN_COUNT);
     clock_fake_init(&now, 0);
     front = front_create(&(struct front_config){.clock = &now.clock,
                                                 .random = random_system(),
-                                                .policies = policies,
-                                                .policy_count = POLICY_BUILT_IN_COUNT,
+                                                .policies = board,
                                                 .host = HOST});
     return 0;
 }
@@ -63,6 +64,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     front_destroy(front);
+    policy_board_destroy(board);
     arena_done(&mem);
     return 0;
 }

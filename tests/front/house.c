@@ -26,7 +26,8 @@ static void start_domain(struct house *house, struct why *why)
     struct hub_config hub = {.store = house->store,
                              .eventlog = house->eventlog,
                              .clock = clock,
-                             .random = random_system()};
+                             .random = random_system(),
+                             .policies = house->board};
     must(hub_create(&hub, &house->hub, why), why);
     must(readers_create(&(struct readers_config){.hub = house->hub}, &house->readers, why), why);
     must(
@@ -41,6 +42,7 @@ void house_start(struct house *house, const struct house_config *config)
     *house = (struct house){.dir = "/tmp/muster-front-XXXXXX"};
     assert_non_null(mkdtemp(house->dir));
     policy_built_in(random_system(), &house->mem, house->policies);
+    house->board = policy_board_create(house->policies, POLICY_BUILT_IN_COUNT);
     start_domain(house, &why);
     house->front = front_create(&(struct front_config){.hub = house->hub,
                                                        .readers = house->readers,
@@ -49,8 +51,7 @@ void house_start(struct house *house, const struct house_config *config)
                                                        .eventlog = house->eventlog,
                                                        .clock = clock_system(),
                                                        .random = random_system(),
-                                                       .policies = house->policies,
-                                                       .policy_count = POLICY_BUILT_IN_COUNT,
+                                                       .policies = house->board,
                                                        .host = HOUSE_HOST,
                                                        .http_idle_ms = config->http_idle_ms,
                                                        .http_request_ms = config->http_request_ms});
@@ -80,6 +81,7 @@ void house_stop(struct house *house)
     job_engine_destroy(house->engine);
     hub_destroy(house->hub);
     front_destroy(house->front);
+    policy_board_destroy(house->board);
     store_close(house->store);
 }
 

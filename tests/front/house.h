@@ -17,7 +17,8 @@
 struct house {
     char dir[64];
     struct arena mem;
-    struct policy policies[POLICY_BUILT_IN_COUNT];
+    struct policy policies[POLICY_BUILT_IN_COUNT]; /* as they were at the start */
+    struct policy_board *board;
     struct store *store;
     struct eventlog *eventlog;
     struct hub *hub;

@@ -29,6 +29,11 @@ static const struct {
     {"GET /jobs/v2/query", NULL, "osrw"},
     {"PUT /jobs/v2/d/methods/j", "{}", "osw"},
     {"GET /jobs/v2/d/methods/j", NULL, "osrw"},
+    {"GET /policies", NULL, "o"},
+    {"GET /policies/service", NULL, "o"},
+    {"PUT /policies/one", "{\"rights\":\"RegistryRead\"}", "o"},
+    {"POST /policies/nobody/rotate", "{\"key\":\"both\"}", "o"},
+    {"DELETE /policies/nobody", NULL, "o"},
 };
 
 static bool may(const char *who, const char *policy)
