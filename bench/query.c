@@ -1,6 +1,6 @@
 /* bench/query.c - how fast queries read a fleet.
  *
- *   query FOLDER [twins]          100,000 twins unless told otherwise; `query FOLDER 1000000`
+ *   query FOLDER [twins [section]]     100,000 twins unless told otherwise; `query FOLDER 1000000`
  *
  * Makes twins of about 2.2 KB of text as clients get it, straight into a store (FOLDER is empty, or
  * holds the twins of an earlier run), and walks them as `POST /devices/query` and job targeting do:
@@ -398,33 +398,8 @@ static void memory(void)
            (double)(rss_anon() - before) / (1 << 20));
 }
 
-int main(int argc, char **argv)
+static void scans(void)
 {
-    if (argc < 2) {
-        fprintf(stderr, "query FOLDER [twins]\n");
-        return 2;
-    }
-    if (argc > 2)
-        twins = (uint32_t)strtoul(argv[2], NULL, 10);
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    drop_indexes(argv[1]);
-    struct store_options options = {.dir = argv[1], .clock = clock_system()};
-    must(store_open(&options, &store, &why));
-    struct store_counters counters;
-    must(store_read_counters(store_main(store), &counters, &why));
-    if (counters.next_number == 1)
-        make_fleet();
-    else
-        twins = counters.next_number - 1;
-    struct presence_table *present = presence_create();
-    for (uint32_t n = 1; n <= twins; n++)
-        if (mixed(n) % 10 < 6)
-            presence_connect(present, n, BORN);
-    context = (struct read_context){
-        .presence = present, .clock = clock_system(), .scratch = query_scratch_create()};
-    must(store_reader_open(store, &context.store, &why));
-
-    memory();
     take_sample();
     struct buf text = {0};
     struct arena mem = {0};
@@ -449,12 +424,49 @@ int main(int argc, char **argv)
          "SELECT properties.reported.firmware AS fw, COUNT() AS n FROM devices "
          "GROUP BY properties.reported.firmware",
          PART_REPORTED);
-    presence();
-    named();
-    indexed();
-
     buf_done(&text);
     arena_done(&mem);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+} sections[] = {
+    {"memory", memory}, {"scans", scans},     {"presence", presence},
+    {"named", named},   {"indexed", indexed},
+};
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        fprintf(stderr, "query FOLDER [twins [section]]\n");
+        return 2;
+    }
+    if (argc > 2)
+        twins = (uint32_t)strtoul(argv[2], NULL, 10);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    drop_indexes(argv[1]);
+    struct store_options options = {.dir = argv[1], .clock = clock_system()};
+    must(store_open(&options, &store, &why));
+    struct store_counters counters;
+    must(store_read_counters(store_main(store), &counters, &why));
+    if (counters.next_number == 1)
+        make_fleet();
+    else
+        twins = counters.next_number - 1;
+    struct presence_table *present = presence_create();
+    for (uint32_t n = 1; n <= twins; n++)
+        if (mixed(n) % 10 < 6)
+            presence_connect(present, n, BORN);
+    context = (struct read_context){
+        .presence = present, .clock = clock_system(), .scratch = query_scratch_create()};
+    must(store_reader_open(store, &context.store, &why));
+
+    const char *only = argc > 3 ? argv[3] : "";
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
+        if (!*only || strcmp(only, sections[i].name) == 0)
+            sections[i].run();
+
     store_reader_close(context.store);
     query_scratch_destroy(context.scratch);
     presence_destroy(present);

@@ -157,6 +157,21 @@ static yyjson_val *scopes_tree(const struct source *src)
 
 /* ---- sections ---- */
 
+static const struct twin_section *tags(const struct source *src)
+{
+    return src->doc->twin->tags;
+}
+
+static const struct twin_section *desired(const struct source *src)
+{
+    return src->doc->twin->desired;
+}
+
+static const struct twin_section *reported(const struct source *src)
+{
+    return src->doc->twin->reported;
+}
+
 static yyjson_val *section_tree(const struct source *src, enum scratch_slot slot,
                                 const struct twin_section *section)
 {
@@ -358,14 +373,16 @@ static const struct field fields[] = {
     {IN_TWIN, "deviceScope", .needs = IDENTITY, .read = read_device_scope},
     {IN_TWIN, "parentScopes", .needs = IDENTITY, .tree = scopes_tree},
     {IN_TWIN, "modelId", .needs = IDENTITY, .read = read_model_id},
-    {IN_TWIN, "tags", .tree = tags_tree, .needs = TAGS},
+    {IN_TWIN, "tags", .tree = tags_tree, .section = tags, .slot = SLOT_TAGS, .needs = TAGS},
     {IN_TWIN, "properties", IN_PROPERTIES, DESIRED | REPORTED, .read = read_properties,
      .put = put_properties},
-    {IN_PROPERTIES, "desired", IN_DESIRED, DESIRED, .tree = desired_tree, .put = put_desired},
+    {IN_PROPERTIES, "desired", IN_DESIRED, DESIRED, .tree = desired_tree, .section = desired,
+     .slot = SLOT_DESIRED, .put = put_desired},
     {IN_DESIRED, "$version", NOWHERE, DESIRED | METADATA, .read = read_desired_version,
      .exact = true},
     {IN_DESIRED, "$metadata", NOWHERE, DESIRED | METADATA, .tree = desired_metadata, .exact = true},
-    {IN_PROPERTIES, "reported", IN_REPORTED, REPORTED, .tree = reported_tree, .put = put_reported},
+    {IN_PROPERTIES, "reported", IN_REPORTED, REPORTED, .tree = reported_tree, .section = reported,
+     .slot = SLOT_REPORTED, .put = put_reported},
     {IN_REPORTED, "$version", NOWHERE, REPORTED | METADATA, .read = read_reported_version,
      .exact = true},
     {IN_REPORTED, "$metadata", NOWHERE, REPORTED | METADATA, .tree = reported_metadata,

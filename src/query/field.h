@@ -39,8 +39,10 @@ struct field {
     enum container holds;
     unsigned needs;
     enum field_role role;
-    struct value (*read)(const struct source *); /* a value, or */
-    yyjson_val *(*tree)(const struct source *);  /* a tree; NULL when undefined */
+    struct value (*read)(const struct source *);                  /* a value, or */
+    yyjson_val *(*tree)(const struct source *);                   /* a tree; NULL when undefined */
+    const struct twin_section *(*section)(const struct source *); /* whose values are the tree */
+    enum scratch_slot slot;                                       /* of a section */
     void (*put)(const struct source *,
                 struct buf *); /* an object that is not kept as one JSON text */
     bool exact;                /* the name matches with case */

@@ -1,5 +1,6 @@
 #include "query/path.h"
 #include "base/banned.h"
+#include "query/seek.h"
 
 /* ---- binding ---- */
 
@@ -81,10 +82,23 @@ static yyjson_val *walk(const struct path *path, const struct source *src)
     return at;
 }
 
+/* A value of a section that nobody has parsed yet. UNSURE: walk the tree. */
+static enum seek seek(const struct path *path, const struct source *src, struct value *out)
+{
+    const struct field *field = path->field;
+    if (!field->section || path->taken == path->count)
+        return SEEK_UNSURE;
+    const struct twin_section *section = field->section(src);
+    if (!section || !scratch_may_seek(src->scratch, field->slot))
+        return SEEK_UNSURE;
+    return seek_value(section->values, path->names + path->taken, path->count - path->taken, out);
+}
+
 struct value path_read(const struct path *path, const struct source *src)
 {
-    if (!path->field)
-        return value_undefined();
+    struct value value = value_undefined();
+    if (!path->field || seek(path, src, &value) != SEEK_UNSURE)
+        return value;
     if (path->field->tree)
         return value_of_json(walk(path, src));
     return path->field->read(src);

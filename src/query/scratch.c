@@ -23,8 +23,10 @@ void query_scratch_destroy(struct query_scratch *scratch)
 
 void scratch_reset(struct query_scratch *scratch)
 {
-    for (unsigned i = 0; i < SLOTS; i++)
+    for (unsigned i = 0; i < SLOTS; i++) {
         scratch->slots[i].is_parsed = false;
+        scratch->slots[i].seeks = 0;
+    }
     if (scratch->mem.used)
         arena_reset(&scratch->mem);
 }

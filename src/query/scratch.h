@@ -31,7 +31,8 @@ struct parsed_text {
     struct str text;  /* what was parsed; borrows from the document */
     yyjson_val *root; /* NULL when it is not JSON */
     bool is_parsed;
-    char *block; /* yyjson's memory, reused */
+    unsigned seeks; /* values that were read without parsing it */
+    char *block;    /* yyjson's memory, reused */
     size_t block_size;
 };
 struct query_scratch {
@@ -43,6 +44,15 @@ struct query_scratch {
 
 /* Forget the current document, keep the memory. */
 void scratch_reset(struct query_scratch *scratch);
+
+/* Whether one more value may be looked for in the text of a slot (seek.h). Each look costs up to half
+ * a parse, so after SCRATCH_SEEKS_MAX the text is parsed. */
+enum { SCRATCH_SEEKS_MAX = 2 };
+static inline bool scratch_may_seek(struct query_scratch *scratch, enum scratch_slot slot)
+{
+    struct parsed_text *s = &scratch->slots[slot];
+    return !s->is_parsed && s->seeks++ < SCRATCH_SEEKS_MAX;
+}
 
 /* The tree of `text`, parsed at most once per document. NULL when it is not JSON. */
 yyjson_val *scratch_tree(struct query_scratch *scratch, enum scratch_slot slot, struct str text);

@@ -2,6 +2,7 @@
  *
  * Input: a byte of choices, the query up to a NUL, then the values of all three sections. */
 #include "query/query.h"
+#include "query/seek.h"
 #include <stdlib.h>
 
 enum { AS_CONDITION = 1, DEPTH_MAX = 64 };
@@ -59,6 +60,20 @@ static void check_facts(const struct query *query, const struct query_doc *doc,
     query_scratch_destroy(scratch);
 }
 
+/* The query's text is the name. Without a name twice, what is found is what a parse finds. */
+static void check_seek(struct str values, struct str name, struct arena *mem)
+{
+    const struct json_limits limits = {.size_max = 1 << 20, .depth_max = DEPTH_MAX};
+    struct value found, parsed;
+    yyjson_val *root;
+    enum seek seek = seek_value(values, &name, 1, &found);
+    if (seek == SEEK_UNSURE || json_read(values, &limits, mem, &root, NULL) != ERR_OK)
+        return;
+    parsed = value_of_json(yyjson_obj_getn(root, name.ptr, name.len));
+    insist((seek == SEEK_ABSENT) == (parsed.kind == VALUE_UNDEFINED));
+    insist(seek == SEEK_ABSENT || value_same(found, parsed));
+}
+
 static void judge(const struct query *query, struct str values, struct arena *mem)
 {
     static const struct str device_id = STR("dev-01");
@@ -85,6 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     str_cut(str_of(data + 1, size - 1), '\0', &text, &values);
+    check_seek(values, text, &mem);
     enum query_form form = data[0] & AS_CONDITION ? QUERY_CONDITION : QUERY_FULL;
     if (query_compile(text, form, &mem, &query, &why) != ERR_OK) {
         insist(why.at <= text.len && str_is_utf8(str_from(why.text)));

@@ -369,7 +369,27 @@ static void sections_that_are_not_asked_for_are_not_touched(void **state)
     arena_done(&mem);
 }
 
-static void sections_are_parsed_when_they_are_reached(void **state)
+static bool is_touched(const struct query_scratch *scratch, enum scratch_slot slot)
+{
+    return scratch->slots[slot].is_parsed || scratch->slots[slot].seeks > 0;
+}
+
+static void a_section_is_parsed_for_its_third_value(void **state)
+{
+    struct arena mem = {0};
+    struct test_doc doc;
+    struct query_scratch *scratch = query_scratch_create();
+    read_twin(&mem, read_json(&mem, quoted(&mem, twin)), &doc);
+    query_match(compile_condition(&mem, "tags.site = 'x' OR tags.site = 'y'"), &doc.doc, scratch);
+    assert_false(scratch->slots[SLOT_TAGS].is_parsed);
+    query_match(compile_condition(&mem, "tags.site = 'x' OR tags.site = 'y' OR tags.site = 'z'"),
+                &doc.doc, scratch);
+    assert_true(scratch->slots[SLOT_TAGS].is_parsed);
+    query_scratch_destroy(scratch);
+    arena_done(&mem);
+}
+
+static void sections_are_read_when_they_are_reached(void **state)
 {
     static const struct {
         const char *rule, *condition;
@@ -382,8 +402,8 @@ static void sections_are_parsed_when_they_are_reached(void **state)
         {"in the order written when equally cheap",
          "tags.site = 'south' AND properties.reported.fw = '2'", true, false},
         {"until it is settled", "tags.site = 'north' AND properties.reported.fw = '2'", true, true},
-        {"versions need no parsing", "properties.reported.$version = 7 AND version = 13", false,
-         false},
+        {"versions stand beside the values", "properties.reported.$version = 7 AND version = 13",
+         false, false},
     };
     struct arena mem = {0};
     struct test_doc doc;
@@ -391,8 +411,8 @@ static void sections_are_parsed_when_they_are_reached(void **state)
     read_twin(&mem, read_json(&mem, quoted(&mem, twin)), &doc);
     for (size_t i = 0; i < COUNT(table); i++) {
         query_match(compile_condition(&mem, table[i].condition), &doc.doc, scratch);
-        check_int(table[i].rule, scratch->slots[SLOT_TAGS].is_parsed, table[i].tags);
-        check_int(table[i].rule, scratch->slots[SLOT_REPORTED].is_parsed, table[i].reported);
+        check_int(table[i].rule, is_touched(scratch, SLOT_TAGS), table[i].tags);
+        check_int(table[i].rule, is_touched(scratch, SLOT_REPORTED), table[i].reported);
     }
     query_scratch_destroy(scratch);
     arena_done(&mem);
@@ -423,7 +443,8 @@ int main(void)
         cmocka_unit_test(metadata_follows_the_writes),
         cmocka_unit_test(documents_do_not_mix),
         cmocka_unit_test(sections_that_are_not_asked_for_are_not_touched),
-        cmocka_unit_test(sections_are_parsed_when_they_are_reached),
+        cmocka_unit_test(sections_are_read_when_they_are_reached),
+        cmocka_unit_test(a_section_is_parsed_for_its_third_value),
         cmocka_unit_test(a_section_that_is_not_JSON_counts_as_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
