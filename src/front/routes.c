@@ -1,4 +1,5 @@
 #include "front/routes.h"
+#include "hub/bulk.h"
 #include "hub/methods.h"
 #include "model/fault.h"
 
@@ -39,6 +40,8 @@ static const struct route routes[] = {
     {HTTP_METHOD_GET, "/healthz", rest_healthz, {0, 0}, 0, false, ERROR_FORM_A},
     {HTTP_METHOD_GET, "/metrics", rest_metrics, {0, 0}, 0, false, ERROR_FORM_A},
     {HTTP_METHOD_POST, "/devices/query", rest_query, READ_OR_SERVICE, QUERY_BODY_MAX, true,
+     ERROR_FORM_A},
+    {HTTP_METHOD_POST, "/devices", rest_devices_bulk, REGISTRY_WRITE, BULK_BODY_MAX, true,
      ERROR_FORM_A},
     {HTTP_METHOD_GET, "/devices", rest_devices_list, REGISTRY_READ, 0, false, ERROR_FORM_A},
     {HTTP_METHOD_GET, "/devices/{}", rest_device_get, REGISTRY_READ, 0, false, ERROR_FORM_A},

@@ -24,6 +24,7 @@ enum err route_check_version(struct exchange *exchange, struct why *why);
 void rest_device_get(struct exchange *exchange);
 void rest_device_put(struct exchange *exchange);
 void rest_device_delete(struct exchange *exchange);
+void rest_devices_bulk(struct exchange *exchange);
 void rest_devices_list(struct exchange *exchange);
 void rest_statistics_devices(struct exchange *exchange);
 void rest_statistics_service(struct exchange *exchange);

@@ -6,12 +6,7 @@
 
 enum { ETAG_SHOWN_MAX = 64 }; /* bytes of a foreign etag in a message */
 
-/* ---- put ---- */
-
-static void put_load(struct hub_task *task, struct hub_turn *turn)
-{
-    turn_want(turn, ((struct registry_put *)task)->device_id, STR(""), PART_IDENTITY);
-}
+/* ---- what a request and a record of a bulk call share ---- */
 
 /* The counter behind the etag that a client sent, or its text when it is none of ours. */
 static struct str sent_version(struct arena *mem, struct str if_match)
@@ -38,18 +33,18 @@ static enum err check_etag(struct hub_turn *turn, const struct entity *entity, s
                      (long long)entity->id.etag, STR_ARG(sent_version(&turn->mem, if_match)));
 }
 
-static enum err put_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
+enum err identity_write(struct hub_turn *turn, const struct identity_write *write,
+                        struct entity **out, struct why *why)
 {
-    struct registry_put *put = (struct registry_put *)task;
-    struct entity *old = turn_device(turn, put->device_id, STR(""));
-    bool replace = etag_is_given(put->if_match);
-    if (old && !replace)
+    struct entity *old = turn_device(turn, write->device_id, STR(""));
+    if (old && !(write->may & IDENTITY_REPLACE))
         return err_fault(ERR_CONFLICT, FAULT_DEVICE_ALREADY_EXISTS, why,
-                         "A device with ID '%.*s' is already registered.", STR_ARG(put->device_id));
-    if (!old && replace)
+                         "A device with ID '%.*s' is already registered.",
+                         STR_ARG(write->device_id));
+    if (!old && !(write->may & IDENTITY_CREATE))
         return err_fault(ERR_NOT_FOUND, FAULT_DEVICE_NOT_FOUND, why, "Device %.*s not registered",
-                         STR_ARG(put->device_id));
-    if (old && check_etag(turn, old, put->if_match, why) != ERR_OK)
+                         STR_ARG(write->device_id));
+    if (old && check_etag(turn, old, write->if_match, why) != ERR_OK)
         return ERR_CONFLICT;
     const struct store_counters *counters = &turn->hub->counters;
     if (!old && counters->devices_enabled + counters->devices_disabled >= REGISTRY_DEVICES_MAX)
@@ -57,8 +52,8 @@ static enum err put_decide(struct hub_task *task, struct hub_turn *turn, struct 
                          REGISTRY_DEVICES_MAX);
 
     struct identity next;
-    enum err err = identity_read(&(struct identity_put){.device_id = put->device_id,
-                                                        .body = put->body,
+    enum err err = identity_read(&(struct identity_put){.device_id = write->device_id,
+                                                        .body = write->body,
                                                         .old = old ? &old->id : NULL,
                                                         .now_ticks = turn->now_ticks,
                                                         .random = turn->hub->config.random},
@@ -72,15 +67,65 @@ static enum err put_decide(struct hub_task *task, struct hub_turn *turn, struct 
     } else {
         old = turn_create(turn, &next);
     }
-    put->result = &entity_copy(&task->mem, old)->id;
+    *out = old;
     return ERR_OK;
+}
+
+enum err identity_remove(struct hub_turn *turn, struct str device_id, struct str if_match,
+                         uint32_t *number, struct why *why)
+{
+    struct entity *entity = turn_device(turn, device_id, STR(""));
+    if (!entity)
+        return err_fault(ERR_NOT_FOUND, FAULT_DEVICE_NOT_FOUND, why, "Device %.*s not registered",
+                         STR_ARG(device_id));
+    if (check_etag(turn, entity, if_match, why) != ERR_OK)
+        return ERR_CONFLICT;
+    *number = entity->id.number;
+    turn_delete(turn, entity);
+    return ERR_OK;
+}
+
+void identity_changed(struct hub *hub, const struct identity *identity)
+{
+    if (identity->status == IDENTITY_DISABLED)
+        attach_close(hub, identity->number, CLOSE_DISABLED);
+}
+
+void identity_gone(struct hub *hub, uint32_t number)
+{
+    attach_close(hub, number, CLOSE_DELETED);
+    presence_forget(hub->presence, number);
+    methods_device_deleted(hub, number);
+    if (hub->engine)
+        hub->engine->ops->device_deleted(hub->engine, hub, number);
+}
+
+/* ---- put ---- */
+
+static void put_load(struct hub_task *task, struct hub_turn *turn)
+{
+    turn_want(turn, ((struct registry_put *)task)->device_id, STR(""), PART_IDENTITY);
+}
+
+static enum err put_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
+{
+    struct registry_put *put = (struct registry_put *)task;
+    struct identity_write write = {
+        .device_id = put->device_id,
+        .body = put->body,
+        .may = etag_is_given(put->if_match) ? IDENTITY_REPLACE : IDENTITY_CREATE,
+        .if_match = put->if_match,
+    };
+    struct entity *entity;
+    enum err err = identity_write(turn, &write, &entity, why);
+    if (err == ERR_OK)
+        put->result = &entity_copy(&task->mem, entity)->id;
+    return err;
 }
 
 static enum task_next put_act(struct hub_task *task, struct hub *hub)
 {
-    const struct identity *identity = ((struct registry_put *)task)->result;
-    if (identity->status == IDENTITY_DISABLED)
-        attach_close(hub, identity->number, CLOSE_DISABLED);
+    identity_changed(hub, ((struct registry_put *)task)->result);
     return TASK_REPLY;
 }
 
@@ -102,25 +147,12 @@ static void delete_load(struct hub_task *task, struct hub_turn *turn)
 static enum err delete_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
 {
     struct registry_delete *gone = (struct registry_delete *)task;
-    struct entity *entity = turn_device(turn, gone->device_id, STR(""));
-    if (!entity)
-        return err_fault(ERR_NOT_FOUND, FAULT_DEVICE_NOT_FOUND, why, "Device %.*s not registered",
-                         STR_ARG(gone->device_id));
-    if (check_etag(turn, entity, gone->if_match, why) != ERR_OK)
-        return ERR_CONFLICT;
-    gone->number = entity->id.number;
-    turn_delete(turn, entity);
-    return ERR_OK;
+    return identity_remove(turn, gone->device_id, gone->if_match, &gone->number, why);
 }
 
 static enum task_next delete_act(struct hub_task *task, struct hub *hub)
 {
-    uint32_t number = ((struct registry_delete *)task)->number;
-    attach_close(hub, number, CLOSE_DELETED);
-    presence_forget(hub->presence, number);
-    methods_device_deleted(hub, number);
-    if (hub->engine)
-        hub->engine->ops->device_deleted(hub->engine, hub, number);
+    identity_gone(hub, ((struct registry_delete *)task)->number);
     return TASK_REPLY;
 }
 

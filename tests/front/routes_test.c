@@ -16,6 +16,7 @@ static const struct {
     {"PUT /devices/d", "{}", "ow"},
     {"DELETE /devices/nobody", NULL, "ow"},
     {"GET /devices", NULL, "orw"},
+    {"POST /devices", "[{\"id\":\"d\",\"importMode\":\"update\"}]", "ow"},
     {"GET /statistics/devices", NULL, "orw"},
     {"GET /statistics/service", NULL, "orw"},
     {"GET /twins/d", NULL, "os"},
