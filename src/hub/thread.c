@@ -3,6 +3,10 @@
 #include "model/fault.h"
 #include <pthread.h>
 
+/* Somebody may set the machine's clock, or wake the machine, while we wait for a time of that clock:
+ * look again so often. */
+#define CLOCK_LOOK_NS INT64_C(1000000000)
+
 struct hub_thread {
     pthread_t id;
 };
@@ -15,7 +19,8 @@ static void *hub_main(void *arg)
         int64_t wait_ns = hub_run(hub);
         if (wait_ns == 0)
             continue;
-        hub_take_in(hub, mailbox_wait(&hub->inbox, wait_ns == INT64_MAX ? -1 : wait_ns));
+        hub_take_in(hub,
+                    mailbox_wait(&hub->inbox, wait_ns < CLOCK_LOOK_NS ? wait_ns : CLOCK_LOOK_NS));
     }
     hub->engine = NULL;
     attach_close_all(hub, CLOSE_STOPPING);

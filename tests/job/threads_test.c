@@ -3,7 +3,11 @@
 #include <stdatomic.h>
 #include <time.h>
 
-enum { DEVICES = 1500, FLEET = 40 };
+enum {
+    DEVICES = 1500,
+    FLEET = 40,
+    NOTICED_MS = 30000, /* half of what the hub sleeps when nobody has anything to do */
+};
 
 static atomic_int answered;
 
@@ -97,11 +101,53 @@ static void an_end_in_the_middle_loses_nothing(void **state)
     }
 }
 
+/* The machine sleeps, or its clock is corrected, while the hub waits for the time of a job. */
+static int64_t jumping_ticks(struct clock *clock);
+static _Atomic int64_t jumped;
+static struct clock jumping = {.hub_ticks = jumping_ticks};
+
+static int64_t jumping_ticks(struct clock *clock)
+{
+    return RIG_EPOCH + atomic_load(&jumped);
+}
+
+static void a_clock_that_jumps_while_the_hub_waits_is_noticed(void **state)
+{
+    struct job_rig jobs;
+    struct why why;
+    jobs_open(&jobs, 1);
+    jobs_down(&jobs);
+    rig_reopen(&jobs.rig);
+    jumping.wall_ticks = jumping_ticks;
+    jumping.mono_ns = clock_system()->mono_ns;
+    jobs.rig.hub->clock = &jumping;
+    jobs_up(&jobs);
+    start_job(&jobs, "j",
+              "{'type':'scheduleUpdateTwin','queryCondition':'*','updateTwin':{},'startTime':"
+              "'2024-05-01T09:00:00Z'}");
+    check_int("it waits", job_now(&jobs, "j")->state, JOB_SCHEDULED);
+    check_int("start", hub_start(jobs.rig.hub, &why), ERR_OK);
+    struct job_cancel *nothing = cancel_job(&jobs, "nothing");
+    int before = atomic_load(&answered);
+    nothing->task.reply = answer;
+    hub_post(jobs.rig.hub, &nothing->task);
+    while (atomic_load(&answered) == before)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    atomic_store(&jumped, 3600 * TICKS_PER_SECOND);
+    for (int ms = 0; ms < NOTICED_MS && atomic_load(&job_engine_stats(jobs.engine)->unfinished);
+         ms++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    hub_stop(jobs.rig.hub);
+    check_job("it starts", &jobs, "j", "completed 1 = 1 ok, 0 failed, 0 canceled, 0 running");
+    jobs_close(&jobs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jobs_run_on_threads),
         cmocka_unit_test(an_end_in_the_middle_loses_nothing),
+        cmocka_unit_test(a_clock_that_jumps_while_the_hub_waits_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
