@@ -113,8 +113,6 @@ static void derive(const struct job *job, struct job_record *record)
         set_error(record, FAULT_JOB_RUN_PRECONDITION_FAILED, STR_NONE);
         record->updated_ticks =
             job_is_final(job->state) && job->end_ticks < window_end ? job->end_ticks : window_end;
-        if (record->updated_ticks < record->created_ticks)
-            record->updated_ticks = record->created_ticks;
     } else {
         record->status = RECORD_PENDING;
     }
@@ -147,6 +145,9 @@ static enum err make_record(struct batch *batch, size_t i, struct job_record *ou
     } else {
         derive(job, out);
     }
+    /* A window that was over at the start, or a clock that was set back while the hub was down. */
+    if (out->updated_ticks < out->created_ticks)
+        out->updated_ticks = out->created_ticks;
     if (out->status >= RECORD_COMPLETED)
         out->outcome = STR("{}");
     if (entry->outcome == 0)

@@ -125,6 +125,49 @@ static enum err resume(struct found_job *found, struct why *why)
     return ERR_OK;
 }
 
+/* ---- targets that were deleted, but not yet failed, when the hub went down ---- */
+
+static bool visit_identity(void *arg, const struct entity *entity)
+{
+    roaring_bitmap_remove(arg, entity->id.number);
+    return true;
+}
+
+/* Leaves those of `numbers` that are nobody's any more. */
+static enum err keep_deleted(struct job_engine *engine, roaring_bitmap_t *numbers, struct why *why)
+{
+    struct store_scan scan = {.after = roaring_bitmap_minimum(numbers) - 1,
+                              .until = roaring_bitmap_maximum(numbers),
+                              .bare = true};
+    struct store_reader *reader = store_main(engine->hub->store);
+    enum err err = store_scan(reader, &scan, visit_identity, numbers, why);
+    scan.modules = true;
+    return err == ERR_OK ? store_scan(reader, &scan, visit_identity, numbers, why) : err;
+}
+
+static enum err fail_deleted(struct job_engine *engine, struct why *why)
+{
+    roaring_bitmap_t *gone = roaring_bitmap_create();
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < engine->running.count; i++)
+        if (engine->running.runs[i]->type == JOB_TYPE_DEVICE_METHOD)
+            roaring_bitmap_or_inplace(gone, engine->running.runs[i]->waiting);
+    if (!roaring_bitmap_is_empty(gone))
+        err = keep_deleted(engine, gone, why);
+    for (size_t i = 0; err == ERR_OK && i < engine->running.count; i++) {
+        struct run *run = engine->running.runs[i];
+        if (run->type != JOB_TYPE_DEVICE_METHOD)
+            continue;
+        roaring_bitmap_t *mine = roaring_bitmap_and(run->waiting, gone);
+        roaring_uint32_iterator_t it;
+        for (roaring_init_iterator(mine, &it); it.has_value; roaring_advance_uint32_iterator(&it))
+            method_run_device_deleted(run, it.current_value);
+        roaring_bitmap_free(mine);
+    }
+    roaring_bitmap_free(gone);
+    return err;
+}
+
 enum err runs_recover(struct job_engine *engine, struct why *why)
 {
     struct recovery recovery = {.engine = engine};
@@ -138,5 +181,5 @@ enum err runs_recover(struct job_engine *engine, struct why *why)
     for (size_t i = 0; err == ERR_OK && i < recovery.count; i++)
         err = resume(&recovery.found[i], why);
     free(recovery.found);
-    return err;
+    return err == ERR_OK ? fail_deleted(engine, why) : err;
 }
