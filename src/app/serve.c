@@ -25,7 +25,7 @@ struct options {
     const char *dir, *host, *address, *tls_cert, *tls_key;
     int64_t https_port, mqtt_port; /* 0: the default */
     int64_t readers, threads, history_days, active_jobs_max, job_rate, retention_hours;
-    bool host_given;
+    bool host_given, strict_azure;
 };
 
 struct server {
@@ -72,6 +72,9 @@ static void help(FILE *out)
         "limit)\n"
         "  --job-rate N          device operations of all jobs per second (default 0: no limit)\n"
         "  --job-history-days N  keep finished jobs so long (default %d)\n"
+        "  --strict-azure        refuse what Azure refuses: cancel of a running job, pause, resume "
+        "and\n"
+        "                        change, policy; with --active-jobs-max scheduled jobs count too\n"
         "  --telemetry-hours N   keep device messages so long (default %d)\n\n"
         "One line on stdout says when the hub is ready. SIGTERM or Ctrl-C stops it.\n"
         "Exit codes: 0 stopped, 1 failed, 2 wrong usage, 4 a port cannot be used, 5 DIR cannot be "
@@ -97,6 +100,7 @@ enum {
     OPT_RATE,
     OPT_HISTORY,
     OPT_TELEMETRY,
+    OPT_STRICT,
 };
 
 static const struct option long_options[] = {
@@ -116,6 +120,7 @@ static const struct option long_options[] = {
     {"job-rate", required_argument, NULL, OPT_RATE},
     {"job-history-days", required_argument, NULL, OPT_HISTORY},
     {"telemetry-hours", required_argument, NULL, OPT_TELEMETRY},
+    {"strict-azure", no_argument, NULL, OPT_STRICT},
     {"help", no_argument, NULL, 'h'},
     {0},
 };
@@ -181,6 +186,9 @@ static bool take_option(int c, const char *value, struct options *options, struc
     case OPT_TELEMETRY:
         return option_number("serve", "telemetry-hours", value, 1, 24 * 365,
                              &options->retention_hours);
+    case OPT_STRICT:
+        options->strict_azure = true;
+        return true;
     case OPT_LEVEL:
         if (!one_of("log-level", value, levels, 4, &word))
             return false;
@@ -242,8 +250,9 @@ static enum err settle_policies(struct server *server, struct why *why)
         policies = arena_array(&mem, struct policy, POLICY_BUILT_IN_COUNT);
         count = POLICY_BUILT_IN_COUNT;
         policy_built_in(random_system(), &mem, policies);
-        err = store_commit(server->store,
-                           &(struct store_commit){.policies = policies, .policy_count = count}, why);
+        err =
+            store_commit(server->store,
+                         &(struct store_commit){.policies = policies, .policy_count = count}, why);
     }
     if (err == ERR_OK)
         server->policies = policy_board_create(policies, count);
@@ -355,6 +364,7 @@ static int start_threads(struct server *server)
                                        .readers = server->readers,
                                        .history_days = options->history_days,
                                        .active_max = (uint32_t)options->active_jobs_max,
+                                       .strict_azure = options->strict_azure,
                                        .devices_per_second = (uint32_t)options->job_rate};
     if (job_engine_create(&engine, &server->engine, &why) != ERR_OK)
         return fail(&why, EXIT_DATA);
@@ -366,7 +376,8 @@ static int start_threads(struct server *server)
                                                         .clock = clock_system(),
                                                         .random = random_system(),
                                                         .policies = server->policies,
-                                                        .host = options->host});
+                                                        .host = options->host,
+                                                        .strict_azure = options->strict_azure});
     server->net = net_create(&(struct net_config){
         .thread_count = (unsigned)options->threads, .tls = server->tls, .clock = clock_system()});
     server->front->net = server->net;

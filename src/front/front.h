@@ -29,6 +29,7 @@ struct front_config {
     struct policy_board *policies;
     const char *host; /* the hub's name; localhost and 127.0.0.1 count as well */
     int64_t http_idle_ms, http_request_ms; /* 0: the defaults */
+    bool strict_azure;                     /* what Azure lacks is refused */
 };
 
 struct front {

@@ -20,6 +20,12 @@ static void put_finish(struct exchange *exchange)
 static void create(struct exchange *exchange, struct job_create *create, enum err err,
                    const struct why *why)
 {
+    struct why strict;
+    if (err == ERR_OK && create->job.policy.ptr && exchange->front->config.strict_azure) {
+        err = err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, &strict,
+                        "policy is not known to Azure, and this hub runs with --strict-azure");
+        why = &strict;
+    }
     if (err != ERR_OK) {
         fail(exchange, err, why);
         return;

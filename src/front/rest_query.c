@@ -285,6 +285,9 @@ static enum err query_read(struct exchange *exchange, struct query_page *page, s
     enum err err = query_compile(json_str(text), QUERY_FULL, &exchange->mem, &page->query, why);
     if (err != ERR_OK)
         return err;
+    if (query_is_explain(page->query) && exchange->front->config.strict_azure)
+        return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why,
+                         "EXPLAIN is not known to Azure, and this hub runs with --strict-azure");
     page_read(exchange, &page->page);
     page->key.left = UINT64_MAX;
     query_has_top(page->query, &page->key.left);

@@ -14,7 +14,7 @@ struct route {
 };
 
 /* Find the route for the decoded segments of `exchange`. ERR_NOT_FOUND FAULT_NOT_FOUND for an unknown
- * path, FAULT_METHOD_NOT_ALLOWED for a known one with another method. */
+ * path, FAULT_METHOD_NOT_ALLOWED for a known one with another method. A strict hub knows no routes of ours. */
 enum err route_find(const struct exchange *exchange, const struct route **out, struct why *why);
 
 /* Check the api-version parameter (FAULT_INVALID_PROTOCOL_VERSION). */

@@ -61,7 +61,11 @@ static enum err cancel_decide(struct hub_task *task, struct hub_turn *turn, stru
     if (!job)
         return err_fault(ERR_NOT_FOUND, FAULT_JOB_NOT_FOUND, why, "Job %.*s not found.",
                          STR_ARG(cancel->id));
-    enum err err = job_move(job, JOB_CANCEL, why);
+    enum err err = ERR_OK;
+    if (job->state == JOB_RUNNING && cancel->engine->config.strict_azure)
+        err = job_cancel_refused(job, why);
+    else
+        err = job_move(job, JOB_CANCEL, why);
     if (err != ERR_OK)
         return err;
     struct job_counts *counts = &job->counts;

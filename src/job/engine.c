@@ -32,15 +32,17 @@ void run_todo(struct run *run)
     engine->todo_last = &run->next_todo;
 }
 
-static bool counts_as_active(enum job_state state)
+static bool counts_as_active(const struct job_engine *engine, enum job_state state)
 {
-    return state == JOB_QUEUED || state == JOB_RUNNING;
+    return state == JOB_QUEUED || state == JOB_RUNNING ||
+           (state == JOB_SCHEDULED && engine->config.strict_azure);
 }
 
 static void set_state(struct run *run, enum job_state state)
 {
     struct job_engine *engine = run->engine;
-    engine->active += (uint32_t)counts_as_active(state) - (uint32_t)counts_as_active(run->state);
+    engine->active +=
+        (uint32_t)counts_as_active(engine, state) - (uint32_t)counts_as_active(engine, run->state);
     run->state = state;
 }
 

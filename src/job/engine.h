@@ -28,8 +28,11 @@ struct job_engine_config {
     struct hub *hub;
     struct readers *readers;
     int64_t history_days; /* 0: the default */
-    uint32_t active_max;  /* queued and running jobs; 0: no limit. Over it: FAULT_MAX_ACTIVE_JOBS */
+    uint32_t
+        active_max; /* queued and running jobs (strict: and scheduled ones); 0: no limit. Over it: FAULT_MAX_ACTIVE_JOBS */
     uint32_t devices_per_second; /* pace of the whole hub; 0: no limit */
+    bool strict_azure; /* refuse what Azure refuses: cancel of a running job; scheduled jobs count
+                          as active */
 };
 /* Read unfinished jobs back and become the hub's engine (hub_set_engine). Before hub_start. */
 enum err job_engine_create(const struct job_engine_config *config, struct job_engine **out,
@@ -52,7 +55,7 @@ struct job_create {
 };
 void job_create_init(struct job_create *task);
 
-/* POST .../cancel: works in every unfinished state; open devices become canceled, calls in flight
+/* POST .../cancel: works in every unfinished state (strict: before the start); open devices become canceled, calls in flight
  * finish and count. ERR_NOT_FOUND FAULT_JOB_NOT_FOUND; ERR_CONFLICT FAULT_NOT_ALLOWED_IN_STATE for a
  * final job. */
 struct job_cancel {

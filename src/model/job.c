@@ -36,6 +36,12 @@ static const char *const record_words[RECORD_STATUSES] = {
     [RECORD_FAILED] = "failed",   [RECORD_CANCELED] = "canceled",
 };
 
+enum err job_cancel_refused(const struct job *job, struct why *why)
+{
+    return err_fault(ERR_CONFLICT, FAULT_NOT_ALLOWED_IN_STATE, why,
+                     "Job cannot be cancelled in '%s' status.", states[job->state].title);
+}
+
 enum err job_move(struct job *job, enum job_event event, struct why *why)
 {
     enum job_state to = next[job->state][event];
@@ -44,8 +50,7 @@ enum err job_move(struct job *job, enum job_event event, struct why *why)
         return ERR_OK;
     }
     if (event == JOB_CANCEL)
-        return err_fault(ERR_CONFLICT, FAULT_NOT_ALLOWED_IN_STATE, why,
-                         "Job cannot be cancelled in '%s' status.", states[job->state].title);
+        return job_cancel_refused(job, why);
     return err_fault(ERR_CONFLICT, FAULT_NOT_ALLOWED_IN_STATE, why, "A %s job cannot %s.",
                      states[job->state].word, event_words[event]);
 }

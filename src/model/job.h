@@ -72,6 +72,9 @@ bool job_type_read(struct str word, enum job_type *out);
  * Azure's text for a cancel: "Job cannot be cancelled in 'Completed' status." */
 enum err job_move(struct job *job, enum job_event event, struct why *why);
 
+/* The refusal alone, for a hub that is as strict as Azure about running jobs. */
+enum err job_cancel_refused(const struct job *job, struct why *why);
+
 /* End of the window: start + window, capped at TIME_FOREVER. */
 int64_t job_window_end(const struct job *job);
 
