@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Called again, it forgets what was noted: another signal ends what comes now. */
 void interrupt_watch(void);
 bool interrupted(void);
 /* Sleep so long, or until a signal comes. */

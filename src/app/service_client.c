@@ -98,6 +98,8 @@ static void put_headers(struct service *service, struct service_lane *lane)
     add_header(lane, "Expect:");
     if (request->body.ptr)
         add_header(lane, "Content-Type: application/json; charset=utf-8");
+    if (request->any_version)
+        add_header(lane, "If-Match: *");
     if (request->page_size)
         add_header(lane, str_format(&lane->mem, "x-ms-max-item-count: %u", request->page_size).ptr);
     if (request->continue_at.ptr)

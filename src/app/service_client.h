@@ -81,6 +81,7 @@ struct service_request {
     struct str body;    /* JSON; STR_NONE for none */
     struct str continue_at; /* token of the page before; STR_NONE for the first */
     unsigned page_size;     /* 0: the hub's choice */
+    bool any_version;       /* If-Match: *, for what asks for one */
 };
 
 struct service_answer {

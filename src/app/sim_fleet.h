@@ -5,7 +5,6 @@
 #pragma once
 #include "app/sim_device.h"
 #include "base/heap.h"
-#include <sys/epoll.h>
 #include <sys/socket.h>
 
 enum {
@@ -19,8 +18,9 @@ enum {
 struct sim_link; /* a device and its line */
 
 struct sim_fleet {
-    struct sim_behaviour behaviour;
+    const struct sim_scenario *scenario; /* borrowed */
     struct sim_counts counts;
+    struct sim_times times;
     struct sim_link *links;
     uint32_t device_count, online_count; /* online: those that ever connect */
     uint32_t opening;                    /* lines between socket and READY */
@@ -41,7 +41,7 @@ struct sim_fleet {
 };
 
 struct sim_fleet_config {
-    struct sim_behaviour behaviour;
+    const struct sim_scenario *scenario;
     const char *host;    /* of the hub; borrowed, as the rest */
     const char *address; /* an IP literal, or NULL to ask for the host's */
     uint16_t port;

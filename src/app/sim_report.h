@@ -7,11 +7,12 @@ struct sim_report {
     uint32_t devices, online; /* online: those that ever connect */
     uint32_t opening;         /* connections on their way */
     struct sim_counts now;
-    struct sim_counts before; /* some time ago, for rates */
-    double before_seconds;    /* how long ago */
+    const struct sim_times *times; /* NULL: none */
+    struct sim_counts before;      /* some time ago, for rates */
+    double before_seconds;         /* how long ago */
 };
 
-/* One line without its end; what never happened is left out. */
+/* One line without its end; what never happened is left out. Times are p50/p99. */
 void sim_report_put_line(struct buf *out, const struct sim_report *report);
 /* {"event":"status",...} with all counts. `event` is "status", "ready" or "summary". */
 void sim_report_put_json(struct buf *out, const struct sim_report *report, const char *event);
