@@ -19,9 +19,12 @@ static void put_reads(struct buf *out, unsigned needs)
         unsigned bit;
         const char *name;
     } words[] = {
-        {QUERY_NEEDS_IDENTITY, "identity"}, {QUERY_NEEDS_PRESENCE, "presence"},
-        {QUERY_NEEDS_TAGS, "tags"},         {QUERY_NEEDS_DESIRED, "desired"},
-        {QUERY_NEEDS_REPORTED, "reported"}, {QUERY_NEEDS_METADATA, "metadata"},
+        {QUERY_NEEDS_IDENTITY | QUERY_NEEDS_NAMES, "identity"},
+        {QUERY_NEEDS_PRESENCE, "presence"},
+        {QUERY_NEEDS_TAGS, "tags"},
+        {QUERY_NEEDS_DESIRED, "desired"},
+        {QUERY_NEEDS_REPORTED, "reported"},
+        {QUERY_NEEDS_METADATA, "metadata"},
     };
     json_put_key(out, "reads");
     buf_put_char(out, '[');

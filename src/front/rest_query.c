@@ -101,8 +101,11 @@ static bool visit_twin(void *arg, const struct twin_view *view)
 
 static enum err walk_twins(struct query_page *page, struct why *why)
 {
-    struct twin_walk walk = {
-        .query = page->query, .after = page->key.second, .visit = visit_twin, .arg = page};
+    struct twin_walk walk = {.query = page->query,
+                             .after = page->key.second,
+                             .groups = page->groups,
+                             .visit = visit_twin,
+                             .arg = page};
     enum err err = twin_walk(page->context, &walk, why);
     return err != ERR_OK ? err : page->err;
 }

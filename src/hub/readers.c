@@ -14,6 +14,8 @@ struct readers {
     struct mailbox works;
     struct gate gate;
     atomic_bool stopping;
+    atomic_int idle;   /* threads without a work */
+    atomic_int queued; /* works without a thread */
     struct reader_thread *threads;
     unsigned count;
 };
@@ -27,17 +29,31 @@ static void run(struct readers *readers, struct read_work *work, struct read_con
         gate_leave(&readers->gate);
 }
 
+static void post(struct readers *readers, struct read_work *work)
+{
+    if (readers->config.inline_only) {
+        run(readers, work, &readers->threads[0].context);
+        return;
+    }
+    atomic_fetch_add(&readers->queued, 1);
+    mailbox_post(&readers->works, &work->mail);
+}
+
 static void *reader_main(void *arg)
 {
     struct reader_thread *thread = arg;
     struct readers *readers = thread->readers;
     pthread_setname_np(pthread_self(), "reader");
     for (;;) {
+        atomic_fetch_add(&readers->idle, 1);
         struct mail *mail = mailbox_wait_one(&readers->works, -1);
-        if (mail)
+        atomic_fetch_sub(&readers->idle, 1);
+        if (mail) {
+            atomic_fetch_sub(&readers->queued, 1);
             run(readers, (struct read_work *)mail, &thread->context);
-        else if (atomic_load(&readers->stopping))
+        } else if (atomic_load(&readers->stopping)) {
             return NULL;
+        }
     }
 }
 
@@ -45,6 +61,7 @@ static enum err open_context(struct readers *readers, struct read_context *conte
 {
     struct hub *hub = readers->config.hub;
     context->hub = hub;
+    context->readers = readers;
     context->presence = hub->presence;
     context->clock = hub->clock;
     context->scratch = query_scratch_create();
@@ -102,18 +119,30 @@ bool readers_submit(struct readers *readers, struct read_work *work)
     if (!gate_enter(&readers->gate))
         return false;
     work->admitted = true;
-    if (readers->config.inline_only)
-        run(readers, work, &readers->threads[0].context);
-    else
-        mailbox_post(&readers->works, &work->mail);
+    post(readers, work);
     return true;
 }
 
 void readers_post(struct readers *readers, struct read_work *work)
 {
     work->admitted = false;
-    if (readers->config.inline_only)
-        run(readers, work, &readers->threads[0].context);
-    else
-        mailbox_post(&readers->works, &work->mail);
+    post(readers, work);
+}
+
+bool readers_assist(struct readers *readers, struct read_work *help)
+{
+    if (!readers_idle(readers))
+        return false;
+    readers_post(readers, help);
+    return true;
+}
+
+bool readers_idle(const struct readers *readers)
+{
+    return atomic_load(&readers->idle) > 0 && !readers_wanted(readers);
+}
+
+bool readers_wanted(const struct readers *readers)
+{
+    return atomic_load(&readers->queued) > 0;
 }

@@ -13,8 +13,10 @@ enum {
     READERS_SNAPSHOT_MS = 100, /* give a snapshot back after this long, resume by number */
 };
 
-struct read_context { /* what a work may use while it runs */
-    struct hub *hub;  /* to be woken; NULL where there is none */
+struct readers;
+struct read_context {        /* what a work may use while it runs */
+    struct hub *hub;         /* to be woken; NULL where there is none */
+    struct readers *readers; /* to be asked for help; NULL where there are none */
     struct store_reader *store;
     const struct presence_table *presence;
     struct clock *clock;
@@ -30,7 +32,6 @@ struct read_work {
     struct why why;
     struct arena mem;
 };
-struct readers;
 struct readers_config {
     struct hub *hub;
     unsigned count;   /* 0: READERS_DEFAULT. */
@@ -40,3 +41,11 @@ enum err readers_create(const struct readers_config *config, struct readers **ou
 void readers_destroy(struct readers *readers); /* waits for what runs; accepts NULL */
 bool readers_submit(struct readers *readers, struct read_work *work); /* false: full, answer 503 */
 void readers_post(struct readers *readers, struct read_work *work); /* always taken: the engine's */
+
+/* For a work that can share what it does: post `help` when a reader has nothing to do, else false. It
+ * may still run late, when somebody else's work came between, or not before the end. */
+bool readers_assist(struct readers *readers, struct read_work *help);
+/* Whether somebody would take it. */
+bool readers_idle(const struct readers *readers);
+/* Whether works wait for a reader: who helps another one should come to an end. */
+bool readers_wanted(const struct readers *readers);

@@ -1,9 +1,10 @@
-#include "hub/walk.h"
+#include "hub/walk_share.h"
 #include <stdlib.h>
 
 enum {
     CLOCK_EVERY = 256, /* twins between two looks at the clock */
     FIND_AT_ONCE = 64, /* named devices loaded by one store call */
+    SHARE_MS = 8,      /* a scan is worth a helper after this long */
 };
 
 /* A walk under way. */
@@ -12,18 +13,22 @@ struct steps {
     struct read_context *context;
     unsigned match_parts; /* PART_ bits loaded for the verdict */
     bool bare;            /* of sections it reads no more than values */
+    bool names_only;      /* it reads no more than who it is */
     bool presence;        /* verdict or answer read it */
     unsigned late_parts;  /* PART_ bits that the answer needs beyond that; 0: none */
     uint32_t seen;        /* the last number that was dealt with */
     int64_t snapshot_ns;  /* when the present snapshot began */
+    int64_t begun_ns;     /* when the first one did */
     unsigned since_clock;
     bool pause, over; /* why the store's visitor stopped */
+    bool may_share;   /* a reader may help with what is left */
     struct arena late;
     enum err err;
     struct why *why;
 };
 
 static enum err go_through(struct steps *s);
+static int64_t now_ns(struct steps *s);
 static enum err find_ids(struct steps *s, const struct str *ids, size_t count);
 
 static unsigned parts_of(unsigned needs)
@@ -31,7 +36,7 @@ static unsigned parts_of(unsigned needs)
     return (needs & QUERY_NEEDS_TAGS ? (unsigned)PART_TAGS : 0) |
            (needs & QUERY_NEEDS_DESIRED ? (unsigned)PART_DESIRED : 0) |
            (needs & QUERY_NEEDS_REPORTED ? (unsigned)PART_REPORTED : 0) |
-           (needs & QUERY_NEEDS_IDENTITY ? (unsigned)PART_IDENTITY : 0);
+           (needs & (QUERY_NEEDS_IDENTITY | QUERY_NEEDS_NAMES) ? (unsigned)PART_IDENTITY : 0);
 }
 
 static bool is_bare(unsigned needs)
@@ -49,22 +54,29 @@ static void plan(struct steps *s)
         all = match;
     else if (query_shape(query) == QUERY_SHAPE_GROUPS)
         match = all;
+    s->may_share = s->context->readers && !s->walk->one_state && !s->walk->alone;
     s->presence = (all & QUERY_NEEDS_PRESENCE) != 0;
+    if (s->walk->numbers_only)
+        all = match;
     s->bare = is_bare(match);
+    s->names_only = !(match & ~(unsigned)(QUERY_NEEDS_NAMES | QUERY_NEEDS_PRESENCE));
     s->match_parts = parts_of(match);
-    bool late = parts_of(all) & ~s->match_parts || is_bare(all) != s->bare;
+    bool late = parts_of(all) & ~s->match_parts || is_bare(all) != s->bare ||
+                (s->names_only && all & QUERY_NEEDS_IDENTITY);
     s->late_parts = late ? parts_of(all) | PART_IDENTITY : 0;
 }
 
 enum err twin_walk(struct read_context *context, struct twin_walk *walk, struct why *why)
 {
     struct steps s = {.walk = walk, .context = context, .seen = walk->after, .why = why};
+    s.begun_ns = now_ns(&s);
     const struct str *ids;
     size_t count;
     walk->read = walk->matched = walk->undefined = 0;
     walk->snapshots = 0;
+    walk->helped = false;
     plan(&s);
-    bool named = query_collection(walk->query) == QUERY_DEVICES &&
+    bool named = !walk->alone && query_collection(walk->query) == QUERY_DEVICES &&
                  query_device_ids(walk->query, &ids, &count);
     walk->way = named ? TWIN_WALK_IDS : TWIN_WALK_SCAN;
     walk->index[0] = '\0';
@@ -92,6 +104,11 @@ static bool give(struct steps *s, const struct twin_view *view)
     s->walk->matched++;
     if (s->walk->verdicts_only)
         return true;
+    if (s->walk->groups) {
+        struct query_doc doc = {.twin = view};
+        s->err = query_groups_add(s->walk->groups, &doc, s->context->scratch, s->why);
+        return s->err == ERR_OK;
+    }
     if (!s->late_parts)
         return s->walk->visit(s->walk->arg, view);
     arena_reset(&s->late);
@@ -139,12 +156,18 @@ static bool is_late(struct steps *s)
            now_ns(s) - s->snapshot_ns > READERS_SNAPSHOT_MS * INT64_C(1000000);
 }
 
+static bool is_worth_sharing(struct steps *s)
+{
+    return s->may_share && readers_idle(s->context->readers) &&
+           now_ns(s) - s->begun_ns > SHARE_MS * INT64_C(1000000);
+}
+
 static bool is_old(struct steps *s)
 {
     if (++s->since_clock < CLOCK_EVERY)
         return false;
     s->since_clock = 0;
-    return is_late(s);
+    return is_late(s) || is_worth_sharing(s);
 }
 
 static bool visit_scanned(void *arg, const struct entity *entity)
@@ -207,6 +230,7 @@ static enum err scan(struct steps *s)
     s->walk->way = TWIN_WALK_SCAN;
     struct store_scan all = {
         .after = s->seen,
+        .until = s->walk->until,
         .modules = query_collection(s->walk->query) == QUERY_MODULES,
         .parts = s->match_parts,
         .bare = s->bare,
@@ -217,15 +241,58 @@ static enum err scan(struct steps *s)
 /* What is known of candidates holds for one snapshot, so each begins by asking again. */
 static enum err go_on(struct steps *s)
 {
-    roaring_bitmap_t *candidates;
-    enum err err =
-        store_candidates(s->context->store, s->walk->query, &candidates, s->walk->index, s->why);
+    roaring_bitmap_t *candidates = NULL;
+    enum err err = s->walk->alone ? ERR_OK
+                                  : store_candidates(s->context->store, s->walk->query, &candidates,
+                                                     s->walk->index, s->why);
     if (err != ERR_OK)
         return err;
+    if (candidates && s->walk->until)
+        roaring_bitmap_remove_range_closed(candidates, s->walk->until + 1, UINT32_MAX);
     err = candidates ? judge_candidates(s, candidates) : scan(s);
     if (candidates)
         roaring_bitmap_free(candidates);
     return err;
+}
+
+/* What matched is judged again, as it is now; it was counted where it was found. */
+static enum err give_part(struct steps *s, const struct share_part *part)
+{
+    struct twin_walk *walk = s->walk;
+    if (part->count == 0 || walk->verdicts_only)
+        return ERR_OK;
+    uint64_t read = walk->read, matched = walk->matched, undefined = walk->undefined;
+    enum err err = begin(s);
+    if (err != ERR_OK)
+        return err;
+    err = judge_numbers(s, part->numbers, part->count);
+    store_end(s->context->store);
+    walk->read = read;
+    walk->matched = matched;
+    walk->undefined = undefined;
+    return err;
+}
+
+/* The rest, with a helper if there is one; without, `pause` stays set and the walk goes on alone. */
+static enum err go_shared(struct steps *s)
+{
+    struct store_counters counters;
+    enum err err = store_read_counters(s->context->store, &counters, s->why);
+    if (err != ERR_OK)
+        return err;
+    struct share *share = share_begin(s->context, s->walk, s->seen, counters.next_number - 1);
+    if (!share)
+        return ERR_OK;
+    s->pause = false;
+    struct share_part part = {.more = true};
+    while (err == ERR_OK && part.more && !s->over) {
+        err = share_step(share, &part, s->why);
+        if (err == ERR_OK)
+            err = give_part(s, &part);
+    }
+    struct why why;
+    enum err end = share_end(share, err == ERR_OK ? s->why : &why);
+    return err != ERR_OK ? err : end;
 }
 
 static enum err go_through(struct steps *s)
@@ -237,8 +304,10 @@ static enum err go_through(struct steps *s)
             return err;
         err = go_on(s);
         store_end(s->context->store);
+        if (err == ERR_OK && s->pause && s->walk->way == TWIN_WALK_SCAN && is_worth_sharing(s))
+            err = go_shared(s);
     } while (err == ERR_OK && s->pause);
-    if (err == ERR_OK && s->walk->way == TWIN_WALK_SCAN &&
+    if (err == ERR_OK && s->walk->way == TWIN_WALK_SCAN && !s->walk->alone &&
         store_note_scan(s->context->store, s->walk->query, s->walk->read, s->walk->matched) &&
         s->context->hub)
         hub_wake(s->context->hub);
@@ -247,23 +316,42 @@ static enum err go_through(struct steps *s)
 
 /* ---- those that are named ---- */
 
+struct named {
+    uint32_t number; /* 0: there is none */
+    struct str id;
+};
+
 static int by_number(const void *a, const void *b)
 {
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
+    const struct named *x = a, *y = b;
+    return (x->number > y->number) - (x->number < y->number);
 }
 
 /* The numbers of those that exist and are still to come, in order. */
-static enum err numbers_of(struct steps *s, const struct str *ids, size_t count, uint32_t *numbers,
-                           size_t *found)
+static enum err find_named(struct steps *s, const struct str *ids, size_t count,
+                           struct named *named, uint32_t *numbers, size_t *found)
 {
+    uint32_t until = s->walk->until ? s->walk->until : UINT32_MAX;
     enum err err = store_numbers(s->context->store, ids, count, numbers, s->why);
     *found = 0;
     for (size_t i = 0; err == ERR_OK && i < count; i++)
-        if (numbers[i] > s->walk->after)
-            numbers[(*found)++] = numbers[i];
-    qsort(numbers, *found, sizeof *numbers, by_number);
+        if (numbers[i] > s->walk->after && numbers[i] <= until)
+            named[(*found)++] = (struct named){numbers[i], ids[i]};
+    qsort(named, *found, sizeof *named, by_number);
+    for (size_t i = 0; i < *found; i++)
+        numbers[i] = named[i].number;
     return err;
+}
+
+/* A condition on names alone is judged without loading anything. */
+static void judge_named(struct steps *s, const struct named *named, size_t count)
+{
+    for (size_t i = 0; i < count && !s->over; i++) {
+        struct entity entity = {
+            .loaded = PART_IDENTITY,
+            .id = {.number = named[i].number, .device_id = named[i].id, .module_id = STR("")}};
+        s->over = !judge(s, &entity);
+    }
 }
 
 static enum err find_ids(struct steps *s, const struct str *ids, size_t count)
@@ -272,11 +360,15 @@ static enum err find_ids(struct steps *s, const struct str *ids, size_t count)
     if (err != ERR_OK)
         return err;
     uint32_t *numbers = xcalloc(count ? count : 1, sizeof *numbers);
+    struct named *named = xcalloc(count ? count : 1, sizeof *named);
     size_t found;
-    err = numbers_of(s, ids, count, numbers, &found);
-    if (err == ERR_OK)
+    err = find_named(s, ids, count, named, numbers, &found);
+    if (err == ERR_OK && s->names_only)
+        judge_named(s, named, found);
+    else if (err == ERR_OK)
         err = judge_numbers(s, numbers, found);
     store_end(s->context->store);
+    free(named);
     free(numbers);
     return err;
 }

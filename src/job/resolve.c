@@ -165,6 +165,7 @@ static void resolve_run(struct read_work *work, struct read_context *context)
         work->result = twin_walk(context,
                                  &(struct twin_walk){.query = resolve->query,
                                                      .one_state = true,
+                                                     .numbers_only = true,
                                                      .visit = take_target,
                                                      .arg = resolve->targets},
                                  &work->why);

@@ -344,15 +344,16 @@ enum {
     DESIRED = QUERY_NEEDS_DESIRED,
     REPORTED = QUERY_NEEDS_REPORTED,
     PRESENCE = QUERY_NEEDS_PRESENCE,
-    IDENTITY = QUERY_NEEDS_IDENTITY,
-    METADATA = QUERY_NEEDS_METADATA | QUERY_NEEDS_IDENTITY, /* begins at its creation */
+    NAMES = QUERY_NEEDS_NAMES,
+    IDENTITY = QUERY_NEEDS_IDENTITY | QUERY_NEEDS_NAMES,
+    METADATA = QUERY_NEEDS_METADATA | IDENTITY, /* begins at its creation */
 };
 
 static const struct field fields[] = {
-    {IN_TWIN, "deviceId", .needs = IDENTITY, .read = read_device_id, .role = ROLE_DEVICE_ID},
-    {IN_TWIN, "id", .needs = IDENTITY, .read = read_device_id, .role = ROLE_DEVICE_ID,
+    {IN_TWIN, "deviceId", .needs = NAMES, .read = read_device_id, .role = ROLE_DEVICE_ID},
+    {IN_TWIN, "id", .needs = NAMES, .read = read_device_id, .role = ROLE_DEVICE_ID,
      .devices_only = true},
-    {IN_TWIN, "moduleId", .needs = IDENTITY, .read = read_module_id},
+    {IN_TWIN, "moduleId", .needs = NAMES, .read = read_module_id},
     {IN_TWIN, "etag", .read = read_etag, .needs = TAGS | DESIRED | METADATA},
     {IN_TWIN, "deviceEtag", .needs = IDENTITY, .read = read_device_etag},
     {IN_TWIN, "version", .read = read_version, .needs = TAGS | DESIRED | METADATA},

@@ -8,6 +8,7 @@
 #include "query/plan.h"
 #include <assert.h>
 #include <math.h>
+#include <stdlib.h>
 
 enum { CANONICAL_DEPTH_MAX = 64 }; /* deeper parts of a value are compared as text */
 
@@ -17,6 +18,7 @@ struct tally { /* of one aggregate column */
 };
 struct group {
     struct str key;        /* canonical */
+    uint32_t first;        /* number of its first twin; 0 for job records */
     struct str *values;    /* as JSON, one per GROUP BY path; STR_NONE for undefined */
     struct tally *tallies; /* one per column */
 };
@@ -73,15 +75,12 @@ static void keep_values(struct query_groups *groups, struct group *group, const 
     }
 }
 
-static enum err find_group(struct query_groups *groups, const struct source *src,
-                           struct group **out, struct why *why)
+/* The group of a key; `*is_new` tells that it has no values yet. */
+static enum err group_of(struct query_groups *groups, struct str key, struct group **out,
+                         bool *is_new, struct why *why)
 {
-    if (groups->query->group_count == 0) {
-        *out = groups->groups[0];
-        return ERR_OK;
-    }
-    struct str key = group_key(groups, src);
     *out = strmap_get(&groups->by_key, key);
+    *is_new = !*out;
     if (*out)
         return ERR_OK;
     if (groups->count >= QUERY_GROUPS_MAX)
@@ -90,8 +89,23 @@ static enum err find_group(struct query_groups *groups, const struct source *src
         return err_fail(ERR_LIMIT, why, "the groups of the query need more than %d bytes",
                         QUERY_GROUPS_SIZE_MAX);
     *out = new_group(groups, key);
-    keep_values(groups, *out, src);
     return ERR_OK;
+}
+
+static enum err find_group(struct query_groups *groups, const struct source *src,
+                           struct group **out, struct why *why)
+{
+    bool is_new = false;
+    enum err err = ERR_OK;
+    if (groups->query->group_count == 0)
+        *out = groups->groups[0];
+    else
+        err = group_of(groups, group_key(groups, src), out, &is_new, why);
+    if (!err && is_new) {
+        (*out)->first = src->doc->twin ? src->doc->twin->identity->number : 0;
+        keep_values(groups, *out, src);
+    }
+    return err;
 }
 
 enum err query_groups_add(struct query_groups *groups, const struct query_doc *doc,
@@ -251,6 +265,56 @@ static void feed(struct query_groups *groups, struct group *group, const struct 
         tally->count++;
     }
 }
+
+/* ---- merging ---- */
+
+static void add_tally(struct tally *into, const struct tally *from)
+{
+    if (from->count == 0)
+        return;
+    into->min = into->count && into->min < from->min ? into->min : from->min;
+    into->max = into->count && into->max > from->max ? into->max : from->max;
+    into->sum += from->sum;
+    into->count += from->count;
+}
+
+/* Values that are equal may be written differently: those of the first twin are shown. */
+static void take_values(struct query_groups *groups, struct group *into, const struct group *from)
+{
+    into->first = from->first;
+    into->values = arena_array(&groups->mem, struct str, groups->query->group_count);
+    for (size_t i = 0; i < groups->query->group_count; i++)
+        if (from->values[i].ptr)
+            into->values[i] = str_copy(&groups->mem, from->values[i]);
+}
+
+static int by_first(const void *a, const void *b)
+{
+    const struct group *const *x = a, *const *y = b;
+    return ((*x)->first > (*y)->first) - ((*x)->first < (*y)->first);
+}
+
+enum err query_groups_merge(struct query_groups *into, const struct query_groups *from,
+                            struct why *why)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        const struct group *group = from->groups[i];
+        bool is_new;
+        struct group *same;
+        enum err err = group_of(into, group->key, &same, &is_new, why);
+        if (err)
+            return err;
+        if (into->query->group_count && (is_new || group->first < same->first))
+            take_values(into, same, group);
+        for (size_t c = 0; c < into->query->column_count; c++)
+            add_tally(&same->tallies[c], &group->tallies[c]);
+    }
+    if (into->count > 1)
+        qsort(into->groups, into->count, sizeof(struct group *), by_first);
+    return ERR_OK;
+}
+
+/* ---- rows ---- */
 
 /* Undefined when no number was met, or when the sum left the range of numbers. */
 static struct value result(enum aggregate aggregate, const struct tally *tally)

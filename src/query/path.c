@@ -63,7 +63,8 @@ unsigned path_needs(const struct path *path)
         return 0;
     unsigned needs = path->field->needs;
     if (path_is_composed(path) && needs & (QUERY_NEEDS_DESIRED | QUERY_NEEDS_REPORTED))
-        needs |= QUERY_NEEDS_METADATA | QUERY_NEEDS_IDENTITY; /* a whole section shows it */
+        needs |= QUERY_NEEDS_METADATA | QUERY_NEEDS_IDENTITY |
+                 QUERY_NEEDS_NAMES; /* a whole section shows it */
     return needs;
 }
 

@@ -35,7 +35,8 @@ enum {
     QUERY_NEEDS_DESIRED = 2,
     QUERY_NEEDS_REPORTED = 4,
     QUERY_NEEDS_PRESENCE = 8,
-    QUERY_NEEDS_IDENTITY = 16, /* more of it than its number */
+    QUERY_NEEDS_IDENTITY = 16, /* more of it than its number and names */
+    QUERY_NEEDS_NAMES = 64,    /* device id and module id */
     QUERY_NEEDS_METADATA = 32, /* of the sections that are needed, too: times and versions */
 };
 
@@ -106,6 +107,10 @@ void query_groups_destroy(struct query_groups *groups);
 /* ERR_LIMIT when a group over QUERY_GROUPS_MAX or QUERY_GROUPS_SIZE_MAX would arise. */
 enum err query_groups_add(struct query_groups *groups, const struct query_doc *doc,
                           struct query_scratch *scratch, struct why *why);
+/* Add what `from` gathered from other documents; it is of the same query, and stays its owner's. Rows
+ * then stand as if all documents had come in the order of their numbers. ERR_LIMIT as above. */
+enum err query_groups_merge(struct query_groups *into, const struct query_groups *from,
+                            struct why *why);
 size_t
 query_groups_count(const struct query_groups *groups); /* rows, after all documents were fed */
 void query_groups_put(const struct query_groups *groups, size_t index, struct buf *out);

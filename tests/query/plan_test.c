@@ -137,7 +137,8 @@ enum {
     D = QUERY_NEEDS_DESIRED,
     R = QUERY_NEEDS_REPORTED,
     P = QUERY_NEEDS_PRESENCE,
-    I = QUERY_NEEDS_IDENTITY,
+    N = QUERY_NEEDS_NAMES,
+    I = QUERY_NEEDS_IDENTITY | N,
     M = QUERY_NEEDS_METADATA,
 };
 static const struct {
@@ -147,6 +148,8 @@ static const struct {
     {"whole twins need all", "SELECT * FROM devices", 0, T | D | R | P | I | M},
     {"beyond the condition", "SELECT * FROM devices WHERE tags.a = 1", T, D | R | P | I | M},
     {"identity alone", "SELECT deviceId FROM devices WHERE status = 'enabled'", I, 0},
+    {"names alone", "SELECT deviceId FROM devices WHERE moduleId = 'x'", N, 0},
+    {"more than names", "SELECT status FROM devices WHERE deviceId = 'x'", N, QUERY_NEEDS_IDENTITY},
     {"a number alone", "SELECT COUNT() AS n FROM devices", 0, 0},
     {"each section", "SELECT a FROM devices WHERE properties.desired.a = properties.reported.b",
      D | R, 0},
