@@ -86,6 +86,7 @@ void turn_put_cursor(struct hub_turn *turn, struct job_cursor cursor);
 void turn_put_chunk(struct hub_turn *turn, struct job_chunk chunk);
 void turn_put_entry(struct hub_turn *turn, struct job_entry entry);
 void turn_put_outcome(struct hub_turn *turn, struct job_outcome outcome);
+void turn_put_group(struct hub_turn *turn, struct job_group group);
 void turn_put_page(struct hub_turn *turn, struct presence_page page);
 void turn_reserve_calls(struct hub_turn *turn); /* one more STORE_CALL_BLOCK */
 

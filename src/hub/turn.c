@@ -46,7 +46,7 @@ struct turn_set {
     struct map wanted;   /* number -> index of its want + 1 */
     struct list changes; /* struct turn_entity * */
     struct list jobs;    /* struct turn_job * */
-    struct list slices, cursors, chunks, entries, outcomes, pages;
+    struct list slices, cursors, chunks, entries, outcomes, groups, pages;
     struct store_counters counters;
     bool counters_changed;
     const struct policy *policies; /* NULL: as they were */
@@ -288,6 +288,7 @@ TURN_PUT(turn_put_cursor, struct job_cursor, cursors)
 TURN_PUT(turn_put_chunk, struct job_chunk, chunks)
 TURN_PUT(turn_put_entry, struct job_entry, entries)
 TURN_PUT(turn_put_outcome, struct job_outcome, outcomes)
+TURN_PUT(turn_put_group, struct job_group, groups)
 TURN_PUT(turn_put_page, struct presence_page, pages)
 
 const struct policy *turn_policies(struct hub_turn *turn, size_t *count)
@@ -374,6 +375,8 @@ static enum err commit(struct hub_turn *turn, struct why *why)
         .entry_count = set->entries.count,
         .outcomes = set->outcomes.items,
         .outcome_count = set->outcomes.count,
+        .groups = set->groups.items,
+        .group_count = set->groups.count,
         .pages = set->pages.items,
         .page_count = set->pages.count,
     };

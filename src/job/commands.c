@@ -109,9 +109,10 @@ static enum err change(const struct job_control *control, struct job *job, struc
     enum err err = policy_read_text(job->policy, &policy, why);
     if (err == ERR_OK && control->policy)
         err = policy_read(control->policy, true, &policy, why);
-    if (err == ERR_OK && policy.max_in_flight > 0 && job->type == JOB_TYPE_UPDATE_TWIN)
+    if (err == ERR_OK && job->type == JOB_TYPE_UPDATE_TWIN && policy_needs_calls(&policy))
         err = err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why,
-                        "policy.maxInFlight is for method jobs: a twin update needs no device");
+                        "%s is for method jobs: a twin update needs no device",
+                        policy_needs_calls(&policy));
     if (err != ERR_OK)
         return err;
     if (control->window_s > 0)
@@ -156,6 +157,7 @@ static enum task_next control_act(struct hub_task *task, struct hub *hub)
     if (policy_read_text(control->result->policy, &run->policy, &why) != ERR_OK)
         log_error("policy cannot be read", LOG_STR("job", run->id));
     hub_timer_stop(hub, &run->pace_timer);
+    wait_policy_changed(run);
     run_move_window(run, job_window_end(control->result));
     run_todo(run);
     log_info("job changed", LOG_STR("job", run->id), LOG_INT("paused", run->paused));

@@ -10,7 +10,6 @@
 enum {
     SHARE_MIN = 16, /* devices of a run per turn, however many run */
     PURGE_EVERY_S = 3600,
-    PACES_PER_SECOND = 20, /* with a pace, devices go in so many portions */
 };
 
 /* ---- runs ---- */
@@ -77,11 +76,13 @@ struct run *run_add(struct job_engine *engine, const struct job *job)
     run->ended_last = &run->ended;
     run->next_outcome = 1;
     run->pace_timer.fire = run_pace;
+    wait_init(run);
     run->paused = job->paused;
     struct why why;
     if (policy_read_text(job->policy, &run->policy, &why) != ERR_OK)
         log_error("policy of a stored job cannot be read", LOG_STR("job", run->id));
-    run->tokens_at_ns = hub_mono_ns(engine->hub);
+    run->bucket.at_ns = hub_mono_ns(engine->hub);
+    run->succeeded = job->counts.succeeded;
     set_state(run, job->state);
     map_put(&engine->runs, run->number, run);
     atomic_fetch_add(&engine->stats.unfinished, 1);
@@ -124,6 +125,7 @@ void run_destroy(struct run *run)
         roaring_bitmap_free(run->waiting);
     if (run->ready)
         roaring_bitmap_free(run->ready);
+    wait_done(run);
     strmap_done(&run->outcomes);
     run_body_done(&run->body);
     arena_done(&run->mem);
@@ -158,6 +160,7 @@ void run_committed(struct run *run, const struct job *job)
 {
     bool was_final = job_is_final(run->state);
     set_state(run, job->state);
+    run->succeeded = job->counts.succeeded;
     if (!job_is_final(job->state))
         return;
     if (!was_final)
@@ -277,38 +280,19 @@ static size_t count_busy(const struct job_engine *engine, bool has_room)
     return count;
 }
 
-/* ---- the pace of the hub: a bucket that a second fills ---- */
+/* ---- the pace of the hub ---- */
 
-static void fill_tokens(struct job_engine *engine)
+static size_t room_left(struct job_engine *engine)
 {
-    uint32_t rate = engine->config.devices_per_second;
-    int64_t now = hub_mono_ns(engine->hub);
-    engine->tokens += (double)(now - engine->tokens_at_ns) / (double)NS_PER_S * rate;
-    engine->tokens_at_ns = now;
-    if (engine->tokens > rate)
-        engine->tokens = rate;
+    return bucket_room(&engine->bucket, engine->config.devices_per_second, hub_mono_ns(engine->hub),
+                       JOB_CHUNK_MAX);
 }
 
-/* How many device operations fit now. */
-static size_t room_left(const struct job_engine *engine)
+static void took(struct job_engine *engine, size_t count)
 {
-    if (engine->config.devices_per_second == 0 || engine->tokens >= JOB_CHUNK_MAX)
-        return JOB_CHUNK_MAX;
-    return (size_t)engine->tokens;
-}
-
-static void take_tokens(struct job_engine *engine, size_t taken)
-{
-    uint32_t rate = engine->config.devices_per_second;
-    if (rate == 0)
-        return;
-    engine->tokens -= (double)taken;
-    if (engine->tokens >= 1)
-        return;
-    double portion = rate >= PACES_PER_SECOND ? (double)rate / PACES_PER_SECOND : 1;
-    hub_timer_mono(engine->hub, &engine->pace_timer,
-                   engine->tokens_at_ns +
-                       (int64_t)((portion - engine->tokens) / rate * (double)NS_PER_S) + 1);
+    int64_t again_ns = bucket_take(&engine->bucket, engine->config.devices_per_second, count);
+    if (again_ns)
+        hub_timer_mono(engine->hub, &engine->pace_timer, again_ns);
 }
 
 /* Every run that has work gets a share; who comes first changes from turn to turn, except among
@@ -318,7 +302,6 @@ static void share_out(struct job_engine *engine)
     size_t busy = awake_settle(engine);
     if (busy == 0)
         return;
-    fill_tokens(engine);
     size_t room = room_left(engine);
     size_t share = JOB_CHUNK_MAX / busy < SHARE_MIN ? SHARE_MIN : JOB_CHUNK_MAX / busy;
     size_t count = engine->awake.count;
@@ -330,14 +313,14 @@ static void share_out(struct job_engine *engine)
         size_t left = run->paused ? 0 : run_room(run, fair);
         if (!run_busy(run, left > 0))
             continue;
-        size_t took = run->type == JOB_TYPE_UPDATE_TWIN ? twin_run_step(run, left)
-                                                        : method_run_step(run, left);
-        if (took > 0)
+        size_t count_taken = run->type == JOB_TYPE_UPDATE_TWIN ? twin_run_step(run, left)
+                                                               : method_run_step(run, left);
+        if (count_taken > 0)
             engine->turn_last = run->order;
-        run_took(run, took);
-        taken += took;
+        run_took(run, count_taken);
+        taken += count_taken;
     }
-    take_tokens(engine, taken);
+    took(engine, taken);
 }
 
 static void purge_some(struct job_engine *engine)
@@ -375,7 +358,8 @@ static bool busy(const struct hub_engine *base)
     if (engine->todo || engine->purge_count > 0)
         return true;
     /* An empty bucket was looked at some time ago, unless the timer waits for it to fill. */
-    bool may_have_room = room_left(engine) > 0 || !heap_has(&engine->pace_timer.node);
+    bool may_have_room = engine->config.devices_per_second == 0 || engine->bucket.tokens >= 1 ||
+                         !heap_has(&engine->pace_timer.node);
     return count_busy(engine, may_have_room) > 0;
 }
 
@@ -479,6 +463,15 @@ static void device_deleted(struct hub_engine *base, struct hub *hub, uint32_t nu
     EACH_METHOD_RUN((struct job_engine *)base, method_run_device_deleted);
 }
 
+static void end_grace(struct hub_timer *timer, struct hub *hub)
+{
+    struct job_engine *engine =
+        (struct job_engine *)((char *)timer - offsetof(struct job_engine, grace_timer));
+    engine->grace_over = true;
+    for (size_t i = 0; i < engine->running.count; i++)
+        run_wake(engine->running.runs[i]);
+}
+
 static const struct hub_engine_ops engine_ops = {
     .collect = collect,
     .device_ready = device_ready,
@@ -502,15 +495,18 @@ enum err job_engine_create(const struct job_engine_config *config, struct job_en
     engine->retry_timer.fire = retry;
     engine->pace_timer.fire = pace;
     engine->purge_timer.fire = purge_look;
+    engine->grace_timer.fire = end_grace;
     engine->able = roaring_bitmap_create();
     engine->deleted = roaring_bitmap_create();
-    engine->tokens_at_ns = hub_mono_ns(config->hub);
+    engine->bucket.at_ns = hub_mono_ns(config->hub);
     enum err err = runs_recover(engine, why);
     if (err != ERR_OK) {
         job_engine_destroy(engine);
         return err;
     }
     hub_timer_hub(engine->hub, &engine->purge_timer, hub_now_ticks(engine->hub));
+    hub_timer_mono(engine->hub, &engine->grace_timer,
+                   hub_mono_ns(engine->hub) + JOB_OFFLINE_GRACE_S * NS_PER_S);
     hub_set_engine(engine->hub, &engine->base);
     *out = engine;
     return ERR_OK;
@@ -526,6 +522,7 @@ void job_engine_destroy(struct job_engine *engine)
     hub_timer_stop(engine->hub, &engine->retry_timer);
     hub_timer_stop(engine->hub, &engine->pace_timer);
     hub_timer_stop(engine->hub, &engine->purge_timer);
+    hub_timer_stop(engine->hub, &engine->grace_timer);
     size_t at = 0;
     uint64_t number;
     void *run;

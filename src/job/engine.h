@@ -18,6 +18,9 @@ enum {
     JOB_CHUNK_MAX = 256,          /* devices of a twin job per turn */
     JOB_CALLS_PER_TURN = 128,     /* intents of method jobs per turn */
     JOB_CALLS_IN_FLIGHT = 4096,   /* calls of one job that wait for an answer */
+    JOB_OFFLINE_GRACE_S = 30,     /* after a start of the hub, for devices to come back */
+    JOB_GROUPS_MAX = 65536,       /* distinct values of a policy's tag */
+    JOB_GROUP_VALUE_MAX = 256,    /* bytes of one */
     JOB_HISTORY_DAYS = 30,        /* default retention of final jobs */
     JOB_PURGE_ROWS = 2000,        /* rows removed per turn */
     JOBS_UNFINISHED_MAX = 100000, /* waiting and running: a named end of memory */

@@ -1,6 +1,7 @@
 #include "job/run.h"
 #include "model/fault.h"
 #include <assert.h>
+#include <stdio.h>
 
 /* A step of a method job: outcomes that came in go on record, and intents to call go on record
  * before the calls are sent. One transaction for both. */
@@ -43,22 +44,20 @@ static bool may_call(const struct run *run)
 
 bool method_run_busy(const struct run *run, bool has_room)
 {
-    return run->ended_count > 0 || (has_room && may_call(run)) || (run->expired && !run->closed);
+    return run->ended_count > 0 || (has_room && may_call(run)) || (run->expired && !run->closed) ||
+           (run->phase == RUN_RUNNING && wait_has_absent(run));
 }
 
 /* ---- who can be called ---- */
 
 void method_run_device_ready(struct run *run, uint32_t number)
 {
-    if (!roaring_bitmap_contains(run->waiting, number))
-        return;
-    roaring_bitmap_add(run->ready, number);
-    run_wake(run);
+    wait_offer(run, number);
 }
 
 void method_run_device_gone(struct run *run, uint32_t number)
 {
-    roaring_bitmap_remove(run->ready, number);
+    wait_retract(run, number);
 }
 
 void method_run_begin(struct run *run)
@@ -68,8 +67,7 @@ void method_run_begin(struct run *run)
     for (roaring_init_iterator(gone, &it); it.has_value; roaring_advance_uint32_iterator(&it))
         method_run_device_deleted(run, it.current_value);
     roaring_bitmap_free(gone);
-    roaring_bitmap_free(run->ready);
-    run->ready = roaring_bitmap_and(run->waiting, run->engine->able);
+    wait_begin(run);
 }
 
 /* An earlier job that could call the same device right now goes first. */
@@ -87,7 +85,7 @@ static bool another_goes_first(const struct run *run, uint32_t number)
 
 /* ---- a call ends ---- */
 
-static void ended(struct job_call *call)
+void method_run_ended(struct job_call *call)
 {
     struct run *run = call->run;
     call->updated_ticks = hub_now_ticks(run->engine->hub);
@@ -98,11 +96,20 @@ static void ended(struct job_call *call)
     run_wake(run);
 }
 
+static struct str timed_out_text(const struct job_call *call)
+{
+    const struct run *run = call->run;
+    return hub_now_ticks(run->engine->hub) >= wait_deadline(run, call->first_ticks)
+               ? STR("The device did not answer in the time that the policy gives to one device.")
+               : STR("Timed out waiting for the response from device.");
+}
+
 static void call_done(struct hub_call *base, struct hub *hub, enum call_end end, int32_t status,
                       struct str payload)
 {
     struct job_call *call = (struct job_call *)base;
     call->run->in_flight--;
+    wait_leave_group(call->run, call->call.number);
     switch (end) {
     case CALL_ANSWERED: {
         char *copy = xmalloc(payload.len + 1);
@@ -117,7 +124,7 @@ static void call_done(struct hub_call *base, struct hub *hub, enum call_end end,
         break;
     case CALL_TIMED_OUT:
         call->fault = FAULT_GATEWAY_TIMEOUT;
-        call->error_text = STR("Timed out waiting for the response from device.");
+        call->error_text = timed_out_text(call);
         break;
     case CALL_CONNECTION_LOST:
         call->fault = FAULT_GATEWAY_TIMEOUT;
@@ -128,10 +135,10 @@ static void call_done(struct hub_call *base, struct hub *hub, enum call_end end,
         call->error_text = STR("The device was deleted before it answered.");
         break;
     }
-    ended(call);
+    method_run_ended(call);
 }
 
-static struct job_call *new_call(struct run *run, uint32_t number, uint64_t id)
+struct job_call *method_run_new_call(struct run *run, uint32_t number, uint64_t id)
 {
     struct job_call *call = xcalloc(1, sizeof(*call));
     call->run = run;
@@ -139,25 +146,33 @@ static struct job_call *new_call(struct run *run, uint32_t number, uint64_t id)
     return call;
 }
 
-void method_run_lost(struct run *run, uint32_t number, uint64_t id)
+void method_run_lost(struct run *run, const struct job_entry *entry)
 {
-    struct job_call *call = new_call(run, number, id);
+    struct job_call *call = method_run_new_call(run, entry->number, entry->call);
     call->fault = FAULT_GATEWAY_TIMEOUT;
     call->error_text =
         STR("The hub restarted while the call was in flight: it is not known whether the "
             "device carried it out.");
-    ended(call);
+    call->attempts = entry->attempts;
+    call->first_ticks = entry->first_ticks;
+    method_run_ended(call);
 }
 
 void method_run_device_deleted(struct run *run, uint32_t number)
 {
-    roaring_bitmap_remove(run->ready, number);
-    if (run->closed || !roaring_bitmap_remove_checked(run->waiting, number))
+    const struct job_try *try = wait_try(run, number);
+    if (run->closed || !roaring_bitmap_contains(run->waiting, number))
         return;
-    struct job_call *call = new_call(run, number, 0);
+    struct job_call *call = method_run_new_call(run, number, 0);
     call->fault = FAULT_DEVICE_NOT_FOUND;
-    call->error_text = STR("The device was deleted before it was called.");
-    ended(call);
+    call->error_text = try ? STR("The device was deleted before it was called again.")
+                           : STR("The device was deleted before it was called.");
+    if (try) {
+        call->attempts = try->attempts;
+        call->first_ticks = try->first_ticks;
+    }
+    wait_called(run, number);
+    method_run_ended(call);
 }
 
 /* ---- decide ---- */
@@ -192,39 +207,95 @@ static uint32_t outcome_of(struct step *step, struct run *run, struct hub_turn *
     return id;
 }
 
+int64_t method_run_again_ticks(const struct run *run, uint32_t number, uint32_t attempts,
+                               int64_t ended_ticks)
+{
+    char text[JOB_ID_MAX + 32];
+    int length = snprintf(text, sizeof(text), "%.*s/%u/%u", STR_ARG(run->id), number, attempts);
+    return policy_retry_ticks(&run->policy.retry, attempts, ended_ticks,
+                              hash_stable(str_of(text, (size_t)length)));
+}
+
+/* When it is called again, 0: never. Only what may have been bad luck is tried again. */
+static int64_t next_attempt(const struct run *run, const struct job_call *call)
+{
+    const struct retry_rule *retry = &run->policy.retry;
+    unsigned kind = call->fault == FAULT_GATEWAY_TIMEOUT  ? RETRY_TIMED_OUT
+                    : call->fault                         ? RETRY_FAILED
+                    : call->status >= JOB_REJECTED_STATUS ? RETRY_REJECTED
+                                                          : 0;
+    if (!call->call.id || call->fault == FAULT_DEVICE_NOT_FOUND || !(retry->on & kind) ||
+        call->attempts >= retry->attempts)
+        return 0;
+    int64_t due =
+        method_run_again_ticks(run, call->call.number, call->attempts, call->updated_ticks);
+    return due < run->window_end_ticks && due < wait_deadline(run, call->first_ticks) ? due : 0;
+}
+
+static void record_failed(struct step *step, struct job_call *call, struct job_entry *entry,
+                          struct job *job)
+{
+    if (call->fate == FATE_SKIPPED) {
+        entry->status = RECORD_CANCELED;
+        job->counts.canceled++;
+        return;
+    }
+    entry->status = RECORD_FAILED;
+    job->counts.failed++;
+    step->timed_out += call->fault == FAULT_GATEWAY_TIMEOUT;
+}
+
+/* It was never sent. */
+static void record_reopened(const struct job_call *call, bool open, struct job_entry *entry,
+                            struct job *job)
+{
+    entry->attempts = call->attempts - 1;
+    entry->first_ticks = entry->attempts ? call->first_ticks : 0;
+    entry->call = 0;
+    if (open) {
+        entry->status = RECORD_PENDING;
+        return;
+    }
+    bool canceled = job->state == JOB_CANCELLED || job->state == JOB_FAILED;
+    entry->status = canceled ? RECORD_CANCELED : RECORD_FAILED;
+    entry->fault = canceled ? 0 : FAULT_JOB_RUN_PRECONDITION_FAILED;
+    ++*(canceled ? &job->counts.canceled : &job->counts.failed);
+}
+
 static void record_ended(struct step *step, struct run *run, struct hub_turn *turn, struct job *job)
 {
     uint32_t next_id = run->next_outcome;
     struct job_call *call = run->ended;
+    bool open = job->state == JOB_RUNNING && !run->closed;
     step->fresh = arena_array(&step->task.task.mem, struct outcome_new, step->ended_count + 1);
     for (size_t i = 0; i < step->ended_count; i++, call = call->next) {
-        if (!call->call.id && (run->closed || job->state != JOB_RUNNING))
+        if (!call->call.id && !open)
             continue; /* never called, and meanwhile counted by rule with all that waited */
         struct job_entry entry = {.job = run->number,
                                   .number = call->call.number,
                                   .call = call->call.id,
                                   .fault = call->fault,
                                   .error_text = call->error_text,
-                                  .updated_ticks = call->updated_ticks};
+                                  .updated_ticks = call->updated_ticks,
+                                  .attempts = call->attempts,
+                                  .first_ticks = call->first_ticks};
         if (call->call.id)
             job->counts.running--;
-        if (call->reopened && job->state == JOB_RUNNING && !run->closed) {
-            entry.status = RECORD_PENDING;
-            entry.call = 0;
-        } else if (call->reopened) {
-            bool canceled = job->state == JOB_CANCELLED || job->state == JOB_FAILED;
-            entry.status = canceled ? RECORD_CANCELED : RECORD_FAILED;
-            entry.fault = canceled ? 0 : FAULT_JOB_RUN_PRECONDITION_FAILED;
-            ++*(canceled ? &job->counts.canceled : &job->counts.failed);
-        } else if (call->fault) {
-            entry.status = RECORD_FAILED;
-            job->counts.failed++;
-            step->timed_out += call->fault == FAULT_GATEWAY_TIMEOUT;
-        } else {
-            step->rejected += call->status >= JOB_REJECTED_STATUS;
-            entry.status = RECORD_COMPLETED;
+        call->again_ticks =
+            open && !step->expired && call->fate == FATE_CALLED ? next_attempt(run, call) : 0;
+        bool answered = !call->fault && call->fate == FATE_CALLED;
+        if (answered)
             entry.outcome = outcome_of(step, run, turn, call, &next_id);
+        if (call->again_ticks) {
+            entry.status = RECORD_PENDING;
+        } else if (call->fate == FATE_REOPENED) {
+            record_reopened(call, open, &entry, job);
+        } else if (!answered) {
+            record_failed(step, call, &entry, job);
+        } else {
+            entry.status = RECORD_COMPLETED;
             job->counts.succeeded++;
+            step->rejected += call->status >= JOB_REJECTED_STATUS;
         }
         turn_put_entry(turn, entry);
     }
@@ -254,7 +325,9 @@ static enum err step_decide(struct hub_task *task, struct hub_turn *turn, struct
                                                 .number = step->calls[i]->call.number,
                                                 .status = RECORD_RUNNING,
                                                 .call = step->calls[i]->call.id,
-                                                .updated_ticks = turn->now_ticks});
+                                                .updated_ticks = turn->now_ticks,
+                                                .attempts = step->calls[i]->attempts,
+                                                .first_ticks = step->calls[i]->first_ticks});
     job->counts.running += (uint32_t)step->call_count;
     if (step->expired && job->state == JOB_RUNNING)
         job->counts.failed += pending(&job->counts); /* by rule, in this one write */
@@ -271,17 +344,31 @@ static enum err step_decide(struct hub_task *task, struct hub_turn *turn, struct
 
 /* ---- act ---- */
 
+/* It is a target that waits, once more. */
+static void reopen(struct run *run, const struct job_call *call)
+{
+    uint32_t number = call->call.number;
+    bool sent = call->fate != FATE_REOPENED;
+    uint32_t attempts = call->attempts - !sent;
+    roaring_bitmap_add(run->waiting, number);
+    if (attempts > 0)
+        wait_again(run, number, attempts, call->first_ticks, call->again_ticks);
+    if (attached_ready(run->engine->hub, number))
+        wait_offer(run, number);
+    else
+        wait_retract(run, number);
+}
+
 static void forget_ended(struct step *step, struct run *run)
 {
     for (size_t i = 0; i < step->ended_count; i++) {
         struct job_call *call = run->ended;
         run->ended = call->next;
         run->ended_count--;
-        if (call->reopened && !run->closed) {
-            roaring_bitmap_add(run->waiting, call->call.number);
-            if (attached_ready(run->engine->hub, call->call.number))
-                roaring_bitmap_add(run->ready, call->call.number);
-        } else if (!call->reopened) {
+        if (call->again_ticks || call->fate == FATE_REOPENED) {
+            if (!run->closed)
+                reopen(run, call);
+        } else {
             atomic_fetch_add(&run->engine->stats.devices_done, 1);
         }
         free((void *)(uintptr_t)call->payload.ptr);
@@ -291,20 +378,32 @@ static void forget_ended(struct step *step, struct run *run)
         run->ended_last = &run->ended;
 }
 
+/* A device that has little time left has it for this call as well. */
+static bool send_call(struct run *run, struct hub *hub, struct job_call *call)
+{
+    struct method_request request = run->body.request;
+    int64_t deadline = wait_deadline(run, call->first_ticks);
+    if (deadline != INT64_MAX) {
+        int64_t left = (deadline - hub_now_ticks(hub) + TICKS_PER_SECOND - 1) / TICKS_PER_SECOND;
+        if (left < request.response_s)
+            request.response_s = left > 1 ? (int)left : 1;
+    }
+    return attached_ready(hub, call->call.number) && call_send(hub, &call->call, &request);
+}
+
 static void send_calls(struct step *step, struct run *run, struct hub *hub)
 {
     for (size_t i = 0; i < step->call_count; i++) {
         struct job_call *call = step->calls[i];
         step->calls[i] = NULL;
-        roaring_bitmap_remove(run->waiting, call->call.number);
-        roaring_bitmap_remove(run->ready, call->call.number);
-        if (attached_ready(hub, call->call.number) &&
-            call_send(hub, &call->call, &run->body.request)) {
+        wait_called(run, call->call.number);
+        if (send_call(run, hub, call)) {
             run->in_flight++;
-        } else {
-            call->reopened = true; /* it left between the intent and the call */
-            ended(call);
+            continue;
         }
+        call->fate = FATE_REOPENED; /* it left between the intent and the call */
+        wait_leave_group(run, call->call.number);
+        method_run_ended(call);
     }
 }
 
@@ -336,8 +435,52 @@ static const struct hub_task_ops step_ops = {
 static void free_unsent(struct hub_task *task)
 {
     struct step *step = (struct step *)task;
-    for (size_t i = 0; i < step->made_count; i++)
+    struct run *run = run_find(step->task.engine, step->task.run);
+    for (size_t i = 0; i < step->made_count; i++) {
+        if (run && step->calls[i])
+            wait_leave_group(run, step->calls[i]->call.number);
         free(step->calls[i]);
+    }
+}
+
+/* The next call of this device; NULL when the reserve of call numbers is used up. */
+static struct job_call *next_call(struct run *run, uint32_t number)
+{
+    uint64_t id = call_number(run->engine->hub);
+    if (id == 0)
+        return NULL;
+    const struct job_try *try = wait_try(run, number);
+    struct job_call *call = method_run_new_call(run, number, id);
+    call->attempts = try ? try->attempts + 1 : 1;
+    call->first_ticks = try ? try->first_ticks : hub_now_ticks(run->engine->hub);
+    return call;
+}
+
+static void choose(struct step *step, struct run *run, size_t most)
+{
+    uint32_t passed_over[JOB_CALLS_PER_TURN]; /* they leave `ready` after the walk over it */
+    size_t passed_count = 0, looked_at = 0;
+    roaring_uint32_iterator_t it;
+    roaring_init_iterator(run->ready, &it);
+    for (; it.has_value && step->call_count < most && passed_count < JOB_CALLS_PER_TURN &&
+           looked_at < STEP_LOOK_MAX;
+         roaring_advance_uint32_iterator(&it), looked_at++) {
+        uint32_t number = it.current_value;
+        if (!attached_ready(run->engine->hub, number) || wait_group_full(run, number)) {
+            passed_over[passed_count++] = number;
+            continue;
+        }
+        if (another_goes_first(run, number))
+            continue;
+        struct job_call *call = next_call(run, number);
+        if (!call)
+            break;
+        wait_enter_group(run, number);
+        step->calls[step->call_count++] = call;
+        step->made_count = step->call_count;
+    }
+    for (size_t i = 0; i < passed_count; i++)
+        wait_pass_over(run, passed_over[i]);
 }
 
 size_t method_run_step(struct run *run, size_t room)
@@ -348,35 +491,13 @@ size_t method_run_step(struct run *run, size_t room)
     step->task.release = free_unsent;
     step->expired = !run->closed && run->phase == RUN_RUNNING &&
                     (run->expired || hub_now_ticks(run->engine->hub) >= run->window_end_ticks);
+    if (!step->expired && run->phase == RUN_RUNNING)
+        wait_take_absent(run, STEP_ENDED_MAX);
     step->ended_count = run->ended_count < STEP_ENDED_MAX ? run->ended_count : STEP_ENDED_MAX;
     if (step->expired || !may_call(run))
         return 0;
-
-    uint32_t flight_room = in_flight_max(run) - run->in_flight;
-    roaring_uint32_iterator_t it;
-    roaring_init_iterator(run->ready, &it);
-    uint32_t gone[JOB_CALLS_PER_TURN];
-    size_t gone_count = 0;
-    size_t looked_at = 0;
-    for (; it.has_value && step->call_count < most && step->call_count < flight_room &&
-           gone_count < JOB_CALLS_PER_TURN && looked_at < STEP_LOOK_MAX;
-         roaring_advance_uint32_iterator(&it), looked_at++) {
-        uint32_t number = it.current_value;
-        if (!attached_ready(run->engine->hub, number)) {
-            gone[gone_count++] =
-                number; /* full at the moment: the end of a call makes it ready again */
-            continue;
-        }
-        if (another_goes_first(run, number))
-            continue;
-        uint64_t id = call_number(run->engine->hub);
-        if (id == 0)
-            break;
-        step->calls[step->call_count++] = new_call(run, number, id);
-        step->made_count = step->call_count;
-    }
-    for (size_t i = 0; i < gone_count; i++)
-        roaring_bitmap_remove(run->ready, gone[i]);
+    size_t flight_room = in_flight_max(run) - run->in_flight;
+    choose(step, run, most < flight_room ? most : flight_room);
     return step->call_count;
 }
 

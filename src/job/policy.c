@@ -1,187 +1,17 @@
-#include "job/policy.h"
-#include "model/fault.h"
+#include "base/time.h"
+#include "job/policy_words.h"
+#include <math.h>
 
-#define BAD(...) err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why, __VA_ARGS__)
-
-static const char *const abort_words[ABORT_KINDS] = {
+const char *const abort_words[ABORT_KINDS] = {
     [ABORT_FAILED] = "failed",
     [ABORT_TIMED_OUT] = "timedOut",
     [ABORT_REJECTED] = "rejected",
     [ABORT_ANY] = "any",
 };
-
-/* ---- reading ---- */
-
-/* Every member of `root` must be in the list of names. */
-static enum err only(yyjson_val *root, const char *where, const char *const *names, size_t count,
-                     struct why *why)
-{
-    if (!yyjson_is_obj(root))
-        return BAD("%s must be an object", where);
-    size_t index, max;
-    yyjson_val *key, *value;
-    yyjson_obj_foreach(root, index, max, key, value)
-    {
-        bool known = false;
-        for (size_t i = 0; i < count; i++)
-            known |= str_eq(json_str(key), str_from(names[i]));
-        if (!known)
-            return BAD("%s.%.*s is not known", where, STR_ARG(str_take(json_str(key), 64)));
-    }
-    return ERR_OK;
-}
-#define ONLY(root, where, ...)                                                                     \
-    only(root, where, (const char *const[]){__VA_ARGS__},                                          \
-         sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *), why)
-
-/* A number over 0 up to `most`; absent leaves *out alone. */
-static enum err number(yyjson_val *root, const char *where, const char *name, double most,
-                       double *out, struct why *why)
-{
-    yyjson_val *value = yyjson_obj_get(root, name);
-    if (!value)
-        return ERR_OK;
-    if (!yyjson_is_num(value) || yyjson_get_num(value) <= 0 || yyjson_get_num(value) > most)
-        return BAD("%s.%s must be a number over 0, at most %.10g", where, name, most);
-    *out = yyjson_get_num(value);
-    return ERR_OK;
-}
-
-static enum err whole(yyjson_val *root, const char *where, const char *name, uint32_t least,
-                      uint32_t most, uint32_t *out, struct why *why)
-{
-    yyjson_val *value = yyjson_obj_get(root, name);
-    if (!value)
-        return ERR_OK;
-    if (!yyjson_is_uint(value) || yyjson_get_uint(value) < least || yyjson_get_uint(value) > most)
-        return BAD("%s.%s must be a whole number from %u to %u", where, name, least, most);
-    *out = (uint32_t)yyjson_get_uint(value);
-    return ERR_OK;
-}
-
-static enum err read_pace(yyjson_val *pace, struct job_policy *out, struct why *why)
-{
-    double second = 0, minute = 0;
-    enum err err = ONLY(pace, "policy.pace", "devicesPerSecond", "devicesPerMinute");
-    if (err == ERR_OK)
-        err = number(pace, "policy.pace", "devicesPerSecond", POLICY_RATE_MAX, &second, why);
-    if (err == ERR_OK)
-        err = number(pace, "policy.pace", "devicesPerMinute", POLICY_RATE_MAX * 60, &minute, why);
-    if (err == ERR_OK && (second > 0) == (minute > 0))
-        err = BAD("policy.pace needs devicesPerSecond or devicesPerMinute, one of them");
-    if (err == ERR_OK)
-        out->per_second = second > 0 ? second : minute / 60;
-    return err;
-}
-
-/* {"devices":n} or {"percent":p} */
-static enum err read_share(yyjson_val *share, const char *where, uint32_t *devices, double *percent,
-                           struct why *why)
-{
-    uint32_t n = 0;
-    double p = 0;
-    enum err err = ONLY(share, where, "devices", "percent");
-    if (err == ERR_OK)
-        err = whole(share, where, "devices", 1, UINT32_MAX, &n, why);
-    if (err == ERR_OK)
-        err = number(share, where, "percent", 100, &p, why);
-    if (err == ERR_OK && (n > 0) == (p > 0))
-        err = BAD("%s needs devices or percent, one of them", where);
-    if (err != ERR_OK)
-        return err;
-    *devices = n;
-    *percent = p;
-    return ERR_OK;
-}
-
-static enum err read_rule(yyjson_val *rule, struct abort_rule *out, struct why *why)
-{
-    enum err err = ONLY(rule, "policy.abort[]", "on", "percent", "minimumDevices");
-    if (err != ERR_OK)
-        return err;
-    *out = (struct abort_rule){.on = ABORT_KINDS, .minimum = 1};
-    for (size_t i = 0; i < ABORT_KINDS; i++)
-        if (str_eq(json_member_str(rule, "on"), str_from(abort_words[i])))
-            out->on = (enum abort_on)i;
-    if (out->on == ABORT_KINDS)
-        return BAD("policy.abort[].on must be failed, timedOut, rejected or any");
-    err = number(rule, "policy.abort[]", "percent", 100, &out->percent, why);
-    if (err == ERR_OK && out->percent <= 0)
-        err = BAD("policy.abort[].percent is missing");
-    if (err == ERR_OK)
-        err = whole(rule, "policy.abort[]", "minimumDevices", 1, UINT32_MAX, &out->minimum, why);
-    return err;
-}
-
-static enum err read_rules(yyjson_val *rules, struct job_policy *out, struct why *why)
-{
-    if (!yyjson_is_arr(rules) || yyjson_arr_size(rules) > POLICY_ABORT_RULES_MAX)
-        return BAD("policy.abort must be an array of at most %d rules", POLICY_ABORT_RULES_MAX);
-    size_t index, max;
-    yyjson_val *rule;
-    out->abort_count = 0;
-    yyjson_arr_foreach(rules, index, max, rule)
-    {
-        enum err err = read_rule(rule, &out->abort[out->abort_count++], why);
-        if (err != ERR_OK)
-            return err;
-    }
-    return ERR_OK;
-}
-
-/* A member that is there and not null; `*gone` when it is null. */
-static yyjson_val *member(yyjson_val *root, const char *name, bool *gone)
-{
-    yyjson_val *value = yyjson_obj_get(root, name);
-    *gone = value && yyjson_is_null(value);
-    return *gone ? NULL : value;
-}
-
-enum err policy_read(yyjson_val *root, bool running, struct job_policy *out, struct why *why)
-{
-    struct job_policy next = *out;
-    bool gone;
-    yyjson_val *value;
-    enum err err = ONLY(root, "policy", "pace", "maxInFlight", "abort", "sample", "guard");
-    if (err == ERR_OK && running &&
-        (yyjson_obj_get(root, "sample") || yyjson_obj_get(root, "guard")))
-        err = BAD("policy.sample and policy.guard count at the start; this job exists already");
-    if (err == ERR_OK && (value = member(root, "pace", &gone)))
-        err = read_pace(value, &next, why);
-    else if (err == ERR_OK && gone)
-        next.per_second = 0;
-    if (err == ERR_OK && member(root, "maxInFlight", &gone))
-        err =
-            whole(root, "policy", "maxInFlight", 1, POLICY_IN_FLIGHT_MAX, &next.max_in_flight, why);
-    else if (err == ERR_OK && gone)
-        next.max_in_flight = 0;
-    if (err == ERR_OK && (value = member(root, "abort", &gone)))
-        err = read_rules(value, &next, why);
-    else if (err == ERR_OK && gone)
-        next.abort_count = 0;
-    if (err == ERR_OK && (value = member(root, "sample", &gone)))
-        err = read_share(value, "policy.sample", &next.sample_devices, &next.sample_percent, why);
-    if (err == ERR_OK && (value = member(root, "guard", &gone)))
-        err = read_share(value, "policy.guard", &next.guard_devices, &next.guard_percent, why);
-    if (err == ERR_OK)
-        *out = next;
-    return err;
-}
-
-enum err policy_read_text(struct str text, struct job_policy *out, struct why *why)
-{
-    *out = (struct job_policy){0};
-    if (!text.ptr)
-        return ERR_OK;
-    struct arena mem = {0};
-    yyjson_val *root;
-    const struct json_limits limits = {.size_max = POLICY_SIZE_MAX, .depth_max = 8};
-    enum err err = json_read(text, &limits, &mem, &root, why);
-    if (err == ERR_OK)
-        err = policy_read(root, false, out, why);
-    arena_done(&mem);
-    return err == ERR_OK ? ERR_OK : ERR_CORRUPT;
-}
+const char *const offline_words[OFFLINE_RULES] = {
+    [OFFLINE_WAIT] = "wait", [OFFLINE_SKIP] = "skip", [OFFLINE_FAIL] = "fail"};
+const struct retry_word retry_words[RETRY_WORDS] = {
+    {"timedOut", RETRY_TIMED_OUT}, {"failed", RETRY_FAILED}, {"rejected", RETRY_REJECTED}};
 
 /* ---- writing ---- */
 
@@ -221,18 +51,69 @@ static void put_rules(struct buf *out, const struct job_policy *policy)
     buf_put_char(out, ']');
 }
 
+static void put_pace(struct buf *out, const struct job_policy *policy)
+{
+    json_put_key(out, "pace");
+    buf_put_char(out, '{');
+    put_number(out, "devicesPerSecond", policy->per_second);
+    if (policy->ramp_every > 0) {
+        json_put_key(out, "ramp");
+        buf_put_char(out, '{');
+        put_number(out, "start", policy->ramp_start);
+        put_number(out, "factor", policy->ramp_factor);
+        json_put_member_i64(out, "every", policy->ramp_every);
+        buf_put_char(out, '}');
+    }
+    buf_put_char(out, '}');
+}
+
+static void put_retry(struct buf *out, const struct retry_rule *retry)
+{
+    const char *between = "";
+    json_put_key(out, "retry");
+    buf_put_char(out, '{');
+    json_put_member_i64(out, "attempts", retry->attempts);
+    json_put_key(out, "on");
+    buf_put_char(out, '[');
+    for (size_t i = 0; i < RETRY_WORDS; i++) {
+        if (!(retry->on & retry_words[i].bit))
+            continue;
+        buf_printf(out, "%s\"%s\"", between, retry_words[i].word);
+        between = ",";
+    }
+    buf_put_char(out, ']');
+    put_number(out, "delayInSeconds", retry->delay_s);
+    put_number(out, "factor", retry->factor);
+    put_number(out, "maxDelayInSeconds", retry->max_delay_s);
+    put_number(out, "jitterPercent", retry->jitter_percent);
+    buf_put_char(out, '}');
+}
+
+static void put_per_tag(struct buf *out, const struct job_policy *policy, struct arena *mem)
+{
+    json_put_key(out, "perTag");
+    buf_put_char(out, '{');
+    json_put_member_str(out, "path", str_format(mem, "tags.%s", policy->per_tag_path));
+    json_put_member_i64(out, "devices", policy->per_tag_devices);
+    buf_put_char(out, '}');
+}
+
 struct str policy_text(const struct job_policy *policy, struct arena *mem)
 {
     struct buf out = {0};
     buf_put_char(&out, '{');
-    if (policy->per_second > 0) {
-        json_put_key(&out, "pace");
-        buf_put_char(&out, '{');
-        put_number(&out, "devicesPerSecond", policy->per_second);
-        buf_put_char(&out, '}');
-    }
+    if (policy->per_second > 0)
+        put_pace(&out, policy);
     if (policy->max_in_flight > 0)
         json_put_member_i64(&out, "maxInFlight", policy->max_in_flight);
+    if (policy->retry.attempts > 0)
+        put_retry(&out, &policy->retry);
+    if (policy->offline != OFFLINE_WAIT)
+        json_put_member_str(&out, "offline", str_from(offline_words[policy->offline]));
+    if (policy->per_tag_devices > 0)
+        put_per_tag(&out, policy, mem);
+    if (policy->device_timeout_s > 0)
+        json_put_member_i64(&out, "deviceTimeoutInSeconds", policy->device_timeout_s);
     if (policy->abort_count > 0)
         put_rules(&out, policy);
     put_share(&out, "sample", policy->sample_devices, policy->sample_percent);
@@ -241,6 +122,39 @@ struct str policy_text(const struct job_policy *policy, struct arena *mem)
     struct str text = out.len > 2 ? str_copy(mem, buf_str(&out)) : STR_NONE;
     buf_done(&out);
     return text;
+}
+
+/* ---- what follows from it ---- */
+
+const char *policy_needs_calls(const struct job_policy *policy)
+{
+    return policy->max_in_flight > 0         ? "policy.maxInFlight"
+           : policy->retry.attempts > 0      ? "policy.retry"
+           : policy->offline != OFFLINE_WAIT ? "policy.offline"
+           : policy->per_tag_devices > 0     ? "policy.perTag"
+           : policy->device_timeout_s > 0    ? "policy.deviceTimeoutInSeconds"
+                                             : NULL;
+}
+
+double policy_rate(const struct job_policy *policy, uint32_t succeeded)
+{
+    if (policy->ramp_every == 0)
+        return policy->per_second;
+    uint32_t steps = succeeded / policy->ramp_every;
+    return fmin(policy->per_second, policy->ramp_start * pow(policy->ramp_factor, steps));
+}
+
+int64_t policy_retry_ticks(const struct retry_rule *retry, uint32_t attempts, int64_t ended_ticks,
+                           uint64_t draw)
+{
+    double delay = retry->delay_s;
+    for (uint32_t i = 1; i < attempts && delay < retry->max_delay_s; i++)
+        delay *= retry->factor;
+    if (delay > retry->max_delay_s)
+        delay = retry->max_delay_s;
+    double unit = (double)(draw >> 11) / (double)(UINT64_C(1) << 53); /* 0 to 1 */
+    delay *= 1 + retry->jitter_percent / 100 * (2 * unit - 1);
+    return ended_ticks + (int64_t)(delay * (double)TICKS_PER_SECOND);
 }
 
 /* ---- abort ---- */

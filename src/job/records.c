@@ -132,8 +132,11 @@ static enum err make_record(struct batch *batch, size_t i, struct job_record *ou
         .created_ticks = job->begun_ticks,
         .updated_ticks = job->begun_ticks,
     };
+    out->attempts = entry->attempts;
     if (entry->number != 0 && entry->status == RECORD_PENDING) {
         derive(job, out);
+        if (out->status == RECORD_FAILED && entry->fault) /* of its last attempt */
+            set_error(out, entry->fault, entry->error_text);
     } else if (entry->number != 0) {
         out->status = entry->status;
         out->updated_ticks = entry->updated_ticks;
@@ -150,7 +153,7 @@ static enum err make_record(struct batch *batch, size_t i, struct job_record *ou
         out->updated_ticks = out->created_ticks;
     if (out->status >= RECORD_COMPLETED)
         out->outcome = STR("{}");
-    if (entry->outcome == 0)
+    if (entry->outcome == 0 || out->status < RECORD_COMPLETED)
         return ERR_OK;
     struct outcome_text text = {.mem = &batch->mem, .json = STR("{}")};
     enum err err =

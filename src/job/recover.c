@@ -65,12 +65,25 @@ static bool visit_entry(void *arg, const struct job_entry *entry)
 {
     struct resuming *resuming = arg;
     struct run *run = resuming->run;
-    run->timed_out += entry->fault == FAULT_GATEWAY_TIMEOUT;
-    run->rejected += entry->outcome && roaring_bitmap_contains(resuming->refusals, entry->outcome);
+    bool final = entry->status >= RECORD_COMPLETED;
+    run->timed_out += final && entry->fault == FAULT_GATEWAY_TIMEOUT;
+    run->rejected +=
+        final && entry->outcome && roaring_bitmap_contains(resuming->refusals, entry->outcome);
     if (entry->status != RECORD_PENDING)
         roaring_bitmap_remove(run->waiting, entry->number);
+    else if (entry->attempts > 0)
+        wait_again(
+            run, entry->number, entry->attempts, entry->first_ticks,
+            method_run_again_ticks(run, entry->number, entry->attempts, entry->updated_ticks));
     if (entry->status == RECORD_RUNNING)
-        method_run_lost(run, entry->number, entry->call);
+        method_run_lost(run, entry);
+    return true;
+}
+
+static bool visit_group(void *arg, const struct job_group *group)
+{
+    struct run *run = arg;
+    groups_add_row(&run->groups, group);
     return true;
 }
 
@@ -110,7 +123,11 @@ static enum err resume(struct found_job *found, struct why *why)
             err =
                 store_job_entries(reader, run->number, 0, UINT32_MAX, visit_entry, &resuming, why);
         roaring_bitmap_free(resuming.refusals);
+        if (err == ERR_OK)
+            err = store_job_groups(reader, run->number, visit_group, run, why);
+        groups_settle(&run->groups);
         run->closed = found->closed;
+        wait_begin(run);
     }
     arena_done(&mem);
     if (err != ERR_OK)

@@ -229,8 +229,9 @@ static enum err read_policy(yyjson_val *root, struct arena *mem, struct job *job
     if (is_absent(value))
         return ERR_OK;
     enum err err = policy_read(value, false, &policy, why);
-    if (err == ERR_OK && policy.max_in_flight > 0 && job->type == JOB_TYPE_UPDATE_TWIN)
-        err = BAD("policy.maxInFlight is for method jobs: a twin update needs no device");
+    if (err == ERR_OK && job->type == JOB_TYPE_UPDATE_TWIN && policy_needs_calls(&policy))
+        err = BAD("%s is for method jobs: a twin update needs no device",
+                  policy_needs_calls(&policy));
     if (err == ERR_OK)
         job->policy = policy_text(&policy, mem);
     return err;

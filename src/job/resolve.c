@@ -1,6 +1,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "hub/walk.h"
+#include "job/group_find.h"
 #include "job/run.h"
 #include "model/fault.h"
 #include "query/query.h"
@@ -22,6 +23,8 @@ struct resolve {
     roaring_bitmap_t *targets;
     struct job_slice *slices;
     size_t slice_count;
+    struct job_group *groups;
+    size_t group_count;
     uint32_t device_count;
     bool window_over;
 };
@@ -175,6 +178,9 @@ static void resolve_run(struct read_work *work, struct read_context *context)
         draw_sample(resolve);
         make_slices(resolve);
     }
+    if (work->result == ERR_OK && resolve->policy.per_tag_devices > 0)
+        work->result = groups_find(context->store, &resolve->policy, resolve->targets, &work->mem,
+                                   &resolve->groups, &resolve->group_count, &work->why);
     roaring_bitmap_free(resolve->targets);
 }
 
@@ -213,6 +219,10 @@ static enum err begin_decide(struct hub_task *task, struct hub_turn *turn, struc
         job->counts.devices = resolve->device_count;
         for (size_t i = 0; i < resolve->slice_count; i++)
             turn_put_slice(turn, resolve->slices[i]);
+        for (size_t i = 0; i < resolve->group_count; i++) {
+            resolve->groups[i].job = resolve->task.run;
+            turn_put_group(turn, resolve->groups[i]);
+        }
         resolve->window_over = turn->now_ticks >= job_window_end(job);
         if (resolve->window_over || resolve->device_count == 0) {
             job->counts.failed = resolve->device_count;
@@ -231,6 +241,7 @@ enum err run_take_slices(struct run *run, const struct job_slice *slices, size_t
     run->slices = xcalloc(count ? count : 1, sizeof(*run->slices));
     run->waiting = roaring_bitmap_create();
     run->ready = roaring_bitmap_create();
+    run->absent = roaring_bitmap_create();
     for (size_t i = 0; i < count; i++) {
         roaring_bitmap_t *targets =
             roaring_bitmap_portable_deserialize_safe(slices[i].targets.ptr, slices[i].targets.len);
@@ -266,6 +277,9 @@ static enum task_next begin_act(struct hub_task *task, struct hub *hub)
         assert(err == ERR_OK); /* they are our own */
         run->body = resolve->body;
         resolve->body = (struct run_body){0};
+        for (size_t i = 0; i < resolve->group_count; i++)
+            groups_add_row(&run->groups, &resolve->groups[i]);
+        groups_settle(&run->groups);
         run_start_window(run);
         if (run->type == JOB_TYPE_DEVICE_METHOD)
             method_run_begin(run);

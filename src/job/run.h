@@ -8,6 +8,7 @@
 #pragma once
 #include "hub/methods.h"
 #include "hub/twins.h"
+#include "job/bucket.h"
 #include "job/engine.h"
 #include "job/policy.h"
 #include "job/request.h"
@@ -43,7 +44,34 @@ struct job_call { /* a target of a method job that was called, until its outcome
     int32_t status;
     struct str payload; /* malloc'd copy */
     int64_t updated_ticks;
-    bool reopened; /* never sent: the target waits again */
+    uint32_t attempts;   /* calls of this device, this one included */
+    int64_t first_ticks; /* of the first of them; 0: it was never called */
+    int64_t again_ticks; /* when it is called again; 0: this was the last word */
+    enum call_fate {
+        FATE_CALLED,   /* it was called, or nobody will call it */
+        FATE_REOPENED, /* never sent: the target waits again */
+        FATE_SKIPPED,  /* the policy leaves out who is offline */
+    } fate;
+};
+
+struct job_try {           /* a device that was called and is to be called again */
+    struct heap_node node; /* its rest, then its deadline where there is one */
+    uint32_t number, attempts;
+    int64_t first_ticks;
+    bool resting;
+};
+
+struct run_group { /* devices that share a value of the policy's tag */
+    uint32_t in_flight;
+    roaring_bitmap_t *held; /* could be called, were the group not full */
+};
+struct run_groups {
+    struct group_member {
+        uint32_t number, group;
+    } * members; /* by number */
+    size_t member_count, member_cap;
+    struct run_group *groups;
+    size_t count;
 };
 
 struct run {
@@ -65,8 +93,8 @@ struct run {
 
     struct job_policy policy;
     bool paused;
-    double tokens; /* of the policy's pace */
-    int64_t tokens_at_ns;
+    struct bucket bucket;         /* of the policy's pace */
+    uint32_t succeeded;           /* as committed: a ramp goes by it */
     struct hub_timer pace_timer;  /* wakes the hub when there are some again */
     uint32_t timed_out, rejected; /* of the finished ones, for the policy's abort rules */
 
@@ -77,8 +105,13 @@ struct run {
     size_t slice_count, slice_at; /* the first slice that is not done */
 
     /* method jobs */
-    roaring_bitmap_t *waiting;            /* targets that were not called yet */
-    roaring_bitmap_t *ready;              /* those of them that can be called now */
+    roaring_bitmap_t *waiting; /* targets that were not called yet */
+    roaring_bitmap_t *ready;   /* those of them that can be called now */
+    roaring_bitmap_t *absent;  /* those of them that the policy does not wait for */
+    struct map tries;          /* number -> struct job_try: those called before */
+    struct heap rests;
+    struct hub_timer rest_timer;
+    struct run_groups groups;
     uint32_t in_flight;                   /* called, not answered */
     struct job_call *ended, **ended_last; /* answered or given up, not yet on record */
     size_t ended_count;
@@ -104,14 +137,15 @@ struct job_engine {
     uint64_t turn_last;      /* who took devices last */
     uint32_t active;         /* queued and running, for active_max */
     struct hub_timer retry_timer, pace_timer, purge_timer;
+    struct hub_timer grace_timer; /* after a start, devices have time to come back */
+    bool grace_over;
     bool paused;                   /* the store failed: wait for retry_timer */
     roaring_bitmap_t *able;        /* devices that can take calls, as far as we were told */
     size_t resolving_count;        /* targets that are being looked for */
     roaring_bitmap_t *deleted;     /* devices deleted since the first of those began */
     uint32_t purge[PURGE_AT_ONCE]; /* jobs to remove, newest first */
     size_t purge_count;
-    double tokens; /* of devices_per_second */
-    int64_t tokens_at_ns;
+    struct bucket bucket; /* of devices_per_second */
     struct job_engine_stats stats;
 };
 
@@ -178,7 +212,45 @@ void method_run_device_ready(struct run *run, uint32_t number);
 void method_run_device_gone(struct run *run, uint32_t number);
 void method_run_device_deleted(struct run *run, uint32_t number);
 /* For recovery: a call that was in flight when the hub went down. */
-void method_run_lost(struct run *run, uint32_t number, uint64_t call);
+void method_run_lost(struct run *run, const struct job_entry *entry);
+/* When a device is called again whose attempt ended then: the same after a restart. */
+int64_t method_run_again_ticks(const struct run *run, uint32_t number, uint32_t attempts,
+                               int64_t ended_ticks);
+/* A call that ended, or a target that will not be called: to be recorded. */
+struct job_call *method_run_new_call(struct run *run, uint32_t number, uint64_t id);
+void method_run_ended(struct job_call *call);
+
+/* method_wait.c: who waits for a call, and why: offline, resting between two attempts, group full. */
+void wait_init(struct run *run);
+void wait_begin(struct run *run); /* its targets are known */
+void wait_done(struct run *run);
+void wait_offer(struct run *run, uint32_t number);   /* it can take calls now */
+void wait_retract(struct run *run, uint32_t number); /* it cannot any more */
+void wait_called(struct run *run, uint32_t number);  /* it waits no more: called or given up */
+void wait_policy_changed(struct run *run);
+/* It was called `attempts` times and is to be called again, not before `due_ticks`. */
+void wait_again(struct run *run, uint32_t number, uint32_t attempts, int64_t first_ticks,
+                int64_t due_ticks);
+const struct job_try *wait_try(const struct run *run, uint32_t number); /* NULL: never called */
+/* Targets whose absence is to be recorded: become ended calls, until there are `most`. */
+bool wait_has_absent(const struct run *run);
+void wait_take_absent(struct run *run, size_t most);
+bool wait_group_full(const struct run *run, uint32_t number);
+/* It was looked at and cannot be called now: the end of a call will bring it back. */
+void wait_pass_over(struct run *run, uint32_t number);
+void wait_enter_group(struct run *run, uint32_t number); /* chosen for a call */
+void wait_leave_group(struct run *run, uint32_t number); /* the call is over, or never went out */
+/* Time after which a device is given up whatever its attempts; INT64_MAX: none. */
+int64_t wait_deadline(const struct run *run, int64_t first_ticks);
+
+/* groups.c: at most so many in flight of each value of a tag. */
+void groups_add(struct run_groups *groups, const roaring_bitmap_t *targets); /* the next group */
+/* From its row; what cannot be read is no group, and bounds nobody. */
+void groups_add_row(struct run_groups *groups, const struct job_group *row);
+void groups_settle(struct run_groups *groups);
+void groups_done(struct run_groups *groups);
+/* The group of a device, NULL when the policy knows none. */
+struct run_group *groups_of(const struct run_groups *groups, uint32_t number);
 
 /* Forget the calls of all runs that are in flight: their records say that they were sent. */
 void method_runs_abandon(struct hub *hub);

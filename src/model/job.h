@@ -101,7 +101,8 @@ struct job_record { /* a row of devices.jobs, complete */
     enum record_status status;
     int64_t start_ticks, end_ticks; /* the window */
     int64_t created_ticks, updated_ticks;
+    uint32_t attempts;                 /* ours: calls of the device, shown when over 1 */
     struct str outcome;                /* JSON object, STR_NONE until final */
-    struct str error_code, error_text; /* STR_NONE unless failed */
+    struct str error_code, error_text; /* STR_NONE unless failed, or left out by policy */
 };
 void record_put_json(struct buf *out, const struct job_record *record);

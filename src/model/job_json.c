@@ -82,12 +82,15 @@ void record_put_json(struct buf *out, const struct job_record *record)
     put_time(out, "lastUpdatedDateTimeUtc", record->updated_ticks);
     if (record_is_final(record->status)) /* never null: Java trips over it */
         json_put_member_raw(out, "outcome", record->outcome.len > 0 ? record->outcome : STR("{}"));
-    if (record->status == RECORD_FAILED && record->error_code.ptr) {
+    bool undone = record->status == RECORD_FAILED || record->status == RECORD_CANCELED;
+    if (undone && record->error_code.ptr) {
         json_put_key(out, "error");
         buf_put_char(out, '{');
         json_put_member_str(out, "code", record->error_code);
         json_put_member_str(out, "description", record->error_text);
         buf_put_char(out, '}');
     }
+    if (record->attempts > 1)
+        json_put_member_i64(out, "attempts", record->attempts);
     buf_put_char(out, '}');
 }

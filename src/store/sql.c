@@ -94,13 +94,16 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_WRITE_CURSOR] =
         "INSERT OR REPLACE INTO job_cursor (job, slice, cursor) VALUES (?1, ?2, ?3)",
     [SQL_WRITE_CHUNK] = "INSERT INTO job_chunk (job, last, first, updated) VALUES (?1, ?2, ?3, ?4)",
-    [SQL_WRITE_ENTRY] = "INSERT OR REPLACE INTO job_entry"
-                        " (job, number, status, call, outcome, fault, error_text, updated)"
-                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [SQL_WRITE_ENTRY] =
+        "INSERT OR REPLACE INTO job_entry"
+        " (job, number, status, call, outcome, fault, error_text, updated, attempts,"
+        " first) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [SQL_WRITE_OUTCOME] =
         "INSERT INTO job_outcome (job, id, status, payload) VALUES (?1, ?2, ?3, ?4)",
+    [SQL_WRITE_GROUP] = "INSERT INTO job_group (job, id, value, targets) VALUES (?1, ?2, ?3, ?4)",
 
     [SQL_PURGE_ENTRIES] = PURGE("job_entry", "number"),
+    [SQL_PURGE_GROUPS] = PURGE("job_group", "id"),
     [SQL_PURGE_OUTCOMES] = PURGE("job_outcome", "id"),
     [SQL_PURGE_CHUNKS] = PURGE("job_chunk", "last"),
     [SQL_PURGE_CURSORS] = PURGE("job_cursor", "slice"),
@@ -148,8 +151,9 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_SLICES] = "SELECT s.slice, s.targets, coalesce(c.cursor, 0) FROM job_slice s"
                    " LEFT JOIN job_cursor c ON c.job = s.job AND c.slice = s.slice"
                    " WHERE s.job = ?1 ORDER BY s.slice",
-    [SQL_ENTRIES] = "SELECT number, status, call, outcome, fault, error_text, updated"
-                    " FROM job_entry WHERE job = ?1 AND number BETWEEN ?2 AND ?3 ORDER BY number",
+    [SQL_ENTRIES] =
+        "SELECT number, status, call, outcome, fault, error_text, updated, attempts, first"
+        " FROM job_entry WHERE job = ?1 AND number BETWEEN ?2 AND ?3 ORDER BY number",
     [SQL_CHUNKS] = "SELECT first, last, updated FROM job_chunk"
                    " WHERE job = ?1 AND last >= ?2 ORDER BY last",
     [SQL_OUTCOME] = "SELECT id, status, payload FROM job_outcome WHERE job = ?1 AND id = ?2",
@@ -171,5 +175,6 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_FILL_TAGS] = FILL("tags"),
     [SQL_FILL_DESIRED] = FILL("desired"),
     [SQL_FILL_REPORTED] = FILL("reported"),
+    [SQL_GROUPS] = "SELECT id, value, targets FROM job_group WHERE job = ?1 ORDER BY id",
     [SQL_OUTCOMES] = "SELECT id, status, payload FROM job_outcome WHERE job = ?1 ORDER BY id",
 };

@@ -151,6 +151,8 @@ static bool read_entry(sqlite3_stmt *row, uint32_t job, struct job_entry *entry)
         .fault = (uint32_t)sqlite3_column_int64(row, 4),
         .error_text = column_str(row, 5),
         .updated_ticks = sqlite3_column_int64(row, 6),
+        .attempts = (uint32_t)sqlite3_column_int64(row, 7),
+        .first_ticks = sqlite3_column_int64(row, 8),
     };
     return true;
 }
@@ -228,6 +230,30 @@ enum err sqlite_job_outcomes(struct store_reader *reader, uint32_t job, uint32_t
             .payload = column_str(query, 2),
         };
         if (!visit(arg, &outcome))
+            break;
+    }
+    return db_finish(db, query, rc, why);
+}
+
+enum err sqlite_job_groups(struct store_reader *reader, uint32_t job,
+                           bool (*visit)(void *, const struct job_group *), void *arg,
+                           struct why *why)
+{
+    struct db *db = reader_db(reader);
+    enum err err;
+    sqlite3_stmt *query = db_query(db, SQL_GROUPS, &err, why);
+    if (err)
+        return err;
+    bind_int(query, 1, job);
+    int rc;
+    while ((rc = sqlite3_step(query)) == SQLITE_ROW) {
+        struct job_group group = {
+            .job = job,
+            .id = (uint32_t)sqlite3_column_int64(query, 0),
+            .value = column_str(query, 1),
+            .targets = column_str(query, 2),
+        };
+        if (!visit(arg, &group))
             break;
     }
     return db_finish(db, query, rc, why);

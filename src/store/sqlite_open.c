@@ -234,5 +234,6 @@ static const struct store_reader_ops reader_ops = {
     .job_entries = sqlite_job_entries,
     .job_chunks = sqlite_job_chunks,
     .job_outcomes = sqlite_job_outcomes,
+    .job_groups = sqlite_job_groups,
     .names = sqlite_names,
 };

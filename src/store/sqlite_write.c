@@ -18,7 +18,8 @@ typedef enum err write_step(struct writing *w);
 
 static write_step write_counters, write_policies, write_jobs, follow_indexes, delete_entities,
     write_identities, write_fleet, write_tags, write_desired, write_reported, write_sessions,
-    write_slices, write_cursors, write_chunks, write_entries, write_outcomes, write_pages;
+    write_slices, write_cursors, write_chunks, write_entries, write_outcomes, write_groups,
+    write_pages;
 
 /* Jobs come before deletions, since a job of this very commit may mention the deleted; deletions
  * come before identities, since a name may be given away in the turn that freed it. */
@@ -26,7 +27,7 @@ static write_step *const steps[] = {
     write_counters,   write_policies, write_jobs,    follow_indexes, delete_entities,
     write_identities, write_fleet,    write_tags,    write_desired,  write_reported,
     write_sessions,   write_slices,   write_cursors, write_chunks,   write_entries,
-    write_outcomes,   write_pages,
+    write_outcomes,   write_groups,   write_pages,
 };
 
 static enum err transact(struct writing *w, write_step *const *todo, size_t count);
@@ -519,6 +520,8 @@ static enum err write_entries(struct writing *w)
         bind_int(query, 6, entry->fault);
         bind_text(query, 7, entry->error_text);
         bind_int(query, 8, entry->updated_ticks);
+        bind_int(query, 9, entry->attempts);
+        bind_int(query, 10, entry->first_ticks);
         err = run(w, query);
     }
     return err;
@@ -536,6 +539,23 @@ static enum err write_outcomes(struct writing *w)
         bind_int(query, 2, outcome->id);
         bind_int(query, 3, outcome->status);
         bind_text(query, 4, outcome->payload);
+        err = run(w, query);
+    }
+    return err;
+}
+
+static enum err write_groups(struct writing *w)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < w->commit->group_count; i++) {
+        const struct job_group *group = &w->commit->groups[i];
+        sqlite3_stmt *query = db_query(w->db, SQL_WRITE_GROUP, &err, w->why);
+        if (err)
+            return err;
+        bind_int(query, 1, group->job);
+        bind_int(query, 2, group->id);
+        bind_text(query, 3, group->value);
+        bind_blob(query, 4, group->targets);
         err = run(w, query);
     }
     return err;

@@ -165,6 +165,13 @@ enum err store_job_outcomes(struct store_reader *reader, uint32_t job, uint32_t 
     return reader->ops->job_outcomes(reader, job, id, visit, arg, why);
 }
 
+enum err store_job_groups(struct store_reader *reader, uint32_t job,
+                          bool (*visit)(void *, const struct job_group *), void *arg,
+                          struct why *why)
+{
+    return reader->ops->job_groups(reader, job, visit, arg, why);
+}
+
 enum err store_names(struct store_reader *reader, struct store_name *names, size_t count,
                      struct arena *mem, struct why *why)
 {

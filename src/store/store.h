@@ -109,6 +109,13 @@ struct job_entry { /* one device of a job that has something to say; written aga
     uint32_t fault;        /* 0 = none */
     struct str error_text; /* STR_NONE: the usual text of the fault */
     int64_t updated_ticks;
+    uint32_t attempts;   /* calls of this device so far, the one under way included */
+    int64_t first_ticks; /* of its first call; 0: none */
+};
+struct job_group { /* targets that share a value, fixed at the start: of a policy's perTag */
+    uint32_t job, id;
+    struct str value;   /* JSON text of a scalar; STR_NONE: they have none */
+    struct str targets; /* as in job_slice */
 };
 struct job_outcome {  /* equal answers are stored once per job */
     uint32_t job, id; /* ids from 1 */
@@ -147,6 +154,8 @@ struct store_commit { /* everything that one turn changed; zero what is not need
     size_t entry_count;
     const struct job_outcome *outcomes; /* inserted */
     size_t outcome_count;
+    const struct job_group *groups; /* inserted */
+    size_t group_count;
     const struct presence_page *pages; /* inserted or replaced */
     size_t page_count;
 };
@@ -194,7 +203,8 @@ struct store_scan {
     uint32_t until; /* and at most this; 0 = all */
     bool modules;   /* the collection: devices or modules */
     unsigned parts;
-    bool bare; /* the fast way through a fleet: of a section no more is promised than its values, and
+    bool
+        bare; /* the fast way through a fleet: of a section no more is promised than its values, and
                   of an identity than its number, unless PART_IDENTITY is among the parts */
 };
 /* Every identity of the collection in number order, all of one state. The visitor gives false to
@@ -264,6 +274,10 @@ enum err store_job_chunks(struct store_reader *reader, uint32_t job, uint32_t fi
 enum err store_job_outcomes(struct store_reader *reader, uint32_t job, uint32_t id,
                             bool (*visit)(void *arg, const struct job_outcome *outcome), void *arg,
                             struct why *why);
+/* The groups of a job, by id. */
+enum err store_job_groups(struct store_reader *reader, uint32_t job,
+                          bool (*visit)(void *arg, const struct job_group *group), void *arg,
+                          struct why *why);
 struct store_name {
     uint32_t number;                 /* in */
     struct str device_id, module_id; /* out; STR_NONE when neither stored nor remembered */

@@ -736,13 +736,13 @@ static void entries_are_replaced_and_found_by_range(void **state)
 {
     uint64_t call = (UINT64_C(1) << 60) - 1;
     struct job_entry entries[] = {
-        {1, UINT32_MAX, RECORD_CANCELED, 0, 0, 0, STR_NONE, 3},
-        {2, 7, RECORD_PENDING, 0, 0, 0, STR_NONE, 3},
-        {1, 7, RECORD_RUNNING, call, 0, 0, STR_NONE, 4},
-        {1, 8, RECORD_FAILED, call, 0, 404103, STR("not there"), 5},
+        {1, UINT32_MAX, RECORD_CANCELED, 0, 0, 0, STR_NONE, 3, 0, 0},
+        {2, 7, RECORD_PENDING, 0, 0, 0, STR_NONE, 3, 2, 9},
+        {1, 7, RECORD_RUNNING, call, 0, 0, STR_NONE, 4, 1, 4},
+        {1, 8, RECORD_FAILED, call, 0, 404103, STR("not there"), 5, 3, 2},
     };
     ok(store_commit(store, &(struct store_commit){.entries = entries, .entry_count = 4}, &why));
-    struct job_entry done = {1, 7, RECORD_COMPLETED, call, 3, 0, STR_NONE, 6};
+    struct job_entry done = {1, 7, RECORD_COMPLETED, call, 3, 0, STR_NONE, 6, 1, 4};
     ok(store_commit(store, &(struct store_commit){.entries = &done, .entry_count = 1}, &why));
     struct job_entry got[4], *end = got;
     ok(store_job_entries(reader, 1, 0, UINT32_MAX, take_entry, &end, &why));
