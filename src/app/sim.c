@@ -201,7 +201,9 @@ static int run(struct sim_options *options, struct service *service, struct aren
     struct sim_fleet *fleet = xcalloc(1, sizeof *fleet);
     int code = EXIT_FAILED;
     options->scenario.host = str_copy(mem, service->who.host);
-    enum err err = call_the_roll(&show, service, mem, &roster, why);
+    enum err err = sim_fleet_room(&options->scenario, options->devices, why);
+    if (err == ERR_OK)
+        err = call_the_roll(&show, service, mem, &roster, why);
     struct sim_fleet_config config = {.scenario = &options->scenario,
                                       .host = options->scenario.host.ptr,
                                       .address = service->address,

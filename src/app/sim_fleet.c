@@ -105,18 +105,22 @@ static enum err resolve(struct sim_fleet *fleet, const struct sim_fleet_config *
                                     : err_fail(ERR_OUTSIDE, why, "%s has no address", name);
 }
 
-static enum err take_files(uint32_t lines, struct why *why)
+enum err sim_fleet_room(const struct sim_scenario *scenario, uint32_t device_count, struct why *why)
 {
     struct rlimit limit;
+    uint32_t lines = 0;
+    for (uint32_t number = 1; number <= device_count; number++)
+        lines += !sim_is_offline(scenario, number);
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return ERR_OK;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_max != RLIM_INFINITY && lines + OTHER_FILES > limit.rlim_max)
-        return err_fail(ERR_LIMIT, why,
-                        "this process may have %" PRIu64 " files open, too few for %" PRIu32
-                        " connections: see ulimit -n",
-                        (uint64_t)limit.rlim_max, lines);
+        return err_fail(
+            ERR_LIMIT, why,
+            "this process may have %" PRIu64 " files open, too few for %" PRIu32
+            " connections: raise ulimit -Hn, or start several with prefixes of their own",
+            (uint64_t)limit.rlim_max, lines);
     return ERR_OK;
 }
 
@@ -147,10 +151,8 @@ enum err sim_fleet_init(struct sim_fleet *fleet, const struct sim_fleet_config *
         err = tls_client_create(config->ca, &fleet->tls, why);
     if (err == ERR_OK && (fleet->poll = epoll_create1(EPOLL_CLOEXEC)) < 0)
         err = err_fail(ERR_OUTSIDE, why, "epoll: %s", strerror(errno));
-    if (err == ERR_OK) {
+    if (err == ERR_OK)
         muster_devices(fleet, config);
-        err = take_files(fleet->online_count, why);
-    }
     if (err != ERR_OK)
         sim_fleet_done(fleet);
     return err;

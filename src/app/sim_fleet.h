@@ -51,8 +51,12 @@ struct sim_fleet_config {
     const struct str *ids, *keys; /* of device 1, 2, ..; borrowed */
 };
 
+/* May this process have a connection for each device that ever connects? Raises its own limit as far
+ * as it may. ERR_LIMIT: too few. */
+enum err sim_fleet_room(const struct sim_scenario *scenario, uint32_t device_count,
+                        struct why *why);
+
 /* ERR_OUTSIDE    no such host, or the machine gives no more
- * ERR_LIMIT      more devices than this process may have open files
  * and those of tls_client_create. On an error `fleet` is done with. */
 enum err sim_fleet_init(struct sim_fleet *fleet, const struct sim_fleet_config *config,
                         struct why *why);

@@ -1,13 +1,13 @@
 // `muster sim` and `muster job`: a fleet and an operator, both from the program itself.
 'use strict';
 const assert = require('node:assert/strict');
-const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { after, before, describe, it } = require('node:test');
-const { HOST, MUSTER, REPORT, muster, startHub } = require('./lib/hub');
+const { HOST, muster, startHub } = require('./lib/hub');
 const { Rest } = require('./lib/http');
-const { until, within } = require('./lib/wait');
+const { startSim } = require('./lib/sim');
+const { until } = require('./lib/wait');
 
 let hub, rest;
 before(async () => {
@@ -21,31 +21,7 @@ after(async () => {
 
 const job = (...args) => muster(['job', args[0], '--data', hub.dir, ...args.slice(1)]);
 
-// A fleet that is ready. stop() is Ctrl-C and gives the summary.
-async function sim(...args) {
-  const child = spawn(MUSTER, ['sim', '--data', hub.dir, '--answer-delay', '0-20', ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const fleet = { stdout: '', stderr: '', child };
-  fleet.ended = new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal })));
-  child.stderr.on('data', (chunk) => (fleet.stderr += chunk));
-  const ready = new Promise((resolve, reject) => {
-    child.stdout.on('data', (chunk) => {
-      fleet.stdout += chunk;
-      if (/ready/.test(fleet.stdout)) resolve();
-    });
-    fleet.ended.then((end) => reject(new Error(`the fleet ended: ${JSON.stringify(end)}\n${fleet.stderr}`)));
-  });
-  await within(ready, 'the fleet is ready');
-  fleet.stop = async () => {
-    child.kill('SIGINT');
-    const end = await within(fleet.ended, 'the fleet ends');
-    assert.deepEqual(end, { code: 0, signal: null }, fleet.stderr);
-    assert.doesNotMatch(fleet.stderr, REPORT);
-    return fleet.stdout;
-  };
-  return fleet;
-}
+const sim = (...args) => startSim(hub, ['--answer-delay', '0-20', ...args]);
 
 describe('a fleet', () => {
   it('registers its devices with twins of some variety', async () => {
