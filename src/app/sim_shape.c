@@ -3,6 +3,10 @@
 #include "base/map.h"
 #include "base/time.h"
 #include <inttypes.h>
+#include <math.h>
+
+/* Sums and spans stay finite, and have digits after the point. */
+static const double NUMBER_MAX = 1e15;
 
 /* ---- what there is ---- */
 
@@ -57,6 +61,8 @@ static enum err check_range(yyjson_val *range, const char *place, size_t least_c
         if (whole ? !yyjson_is_int(item) : !yyjson_is_num(item))
             return err_fail(ERR_BAD_INPUT, why, "%s takes %s only", place,
                             whole ? "whole numbers" : "numbers");
+        else if (fabs(yyjson_get_num(item)) > NUMBER_MAX && !whole)
+            return err_fail(ERR_BAD_INPUT, why, "%s takes numbers up to %g", place, NUMBER_MAX);
     bool rises =
         whole
             ? yyjson_get_sint(yyjson_arr_get(range, 0)) <= yyjson_get_sint(yyjson_arr_get(range, 1))

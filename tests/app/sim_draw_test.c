@@ -56,7 +56,7 @@ static const struct {
      {.kind = SIM_NORMAL, .a_ms = SIM_DELAY_MAX_MS, .b_ms = SIM_DELAY_MAX_MS},
      0,
      SIM_DELAY_MAX_MS,
-     SIM_DELAY_MAX_MS * 0.9,
+     SIM_DELAY_MAX_MS / 10 * 9,
      SIM_DELAY_MAX_MS},
 };
 

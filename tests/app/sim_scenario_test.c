@@ -64,6 +64,7 @@ static const struct {
     {"a range of texts", "{'tags':{'a':{'$int':['1','2']}}}", "whole numbers only"},
     {"a range of fractions", "{'tags':{'a':{'$int':[1.5,2]}}}", "whole numbers only"},
     {"a range that falls", "{'tags':{'a':{'$number':[2,1]}}}", "over the second"},
+    {"a range without bounds", "{'tags':{'a':{'$number':[-1e308,1e308]}}}", "numbers up to"},
     {"too many digits", "{'tags':{'a':{'$number':[1,2,10]}}}", "0 to 9"},
     {"two generators in one", "{'tags':{'a':{'$int':[1,2],'$id':'#'}}}", "exactly one of"},
     {"a generator inside a choice", "{'tags':{'a':{'$pick':[{'$ind':[1,2]}]}}}", "'$ind'"},
