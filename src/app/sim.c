@@ -104,6 +104,11 @@ static enum err clear_away(struct show *show, struct service *service, struct si
     enum err err = sim_unregister(service, roster, why);
     if (show->live)
         term_live_end();
+    if (err == ERR_OK && interrupted())
+        return err_fail(ERR_BUSY, why,
+                        "interrupted while deleting: %" PRIu32 " of %" PRIu32
+                        " devices are gone; the same command deletes the rest",
+                        roster->deleted, roster->count);
     if (!show->options->json && err == ERR_OK)
         fprintf(stderr, "%" PRIu32 " devices deleted\n", roster->deleted);
     return err;

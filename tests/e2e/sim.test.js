@@ -9,7 +9,7 @@ const { muster } = require('./lib/hub');
 const { allRows, jobIn, recordsOf } = require('./lib/jobs');
 const { startSim } = require('./lib/sim');
 const { withHub } = require('./lib/suite');
-const { until } = require('./lib/wait');
+const { until, within } = require('./lib/wait');
 
 const EXAMPLES = path.join(__dirname, '../../examples');
 const example = (name) => path.join(EXAMPLES, `${name}.json`);
@@ -138,9 +138,14 @@ withHub('registering', (s) => {
   // The hub behind a door that counts, and that may refuse bulk calls as hubs do that have none.
   async function door(bulk) {
     const seen = { bulk: 0, single: 0 };
+    const gate = { seen, held: 0, silent: false };
     const read = (name) => fs.readFileSync(path.join(s.hub.dir, name));
     const server = https.createServer({ key: read('server-key.pem'), cert: read('server.pem') }, (request, response) => {
       const isBulk = request.method === 'POST' && request.url.startsWith('/devices?');
+      if (gate.silent) {
+        gate.held += 1;
+        return;
+      }
       seen[isBulk ? 'bulk' : 'single'] += 1;
       if (isBulk && !bulk) {
         request.resume();
@@ -155,7 +160,9 @@ withHub('registering', (s) => {
       request.pipe(inner);
     });
     await new Promise((resolve) => server.listen(0, resolve));
-    return { seen, port: String(server.address().port), close: () => server.close() };
+    gate.port = String(server.address().port);
+    gate.close = () => server.close();
+    return gate;
   }
   const scenario = (prefix, devices) => ({ prefix, devices, tags: { n: { $get: 'number' } }, desired: { x: 1 }, rate: 1000 });
 
@@ -182,6 +189,18 @@ withHub('registering', (s) => {
     await fleet.stop();
     assert.match(fleet.stderr, /20 devices deleted/);
     assert.equal((await s.rest.get('/devices/one-00020')).status, 404);
+    gate.close();
+  });
+  it('a second Ctrl-C ends even the clearing away, and says what is left', async () => {
+    const gate = await door(true);
+    const fleet = await startSim(s.hub, ['--https-port', gate.port, '--delete'], scenario('left-', 5));
+    gate.silent = true;
+    fleet.child.kill('SIGINT');
+    await until(() => gate.held > 0, 'the delete call is on its way');
+    fleet.child.kill('SIGINT');
+    assert.deepEqual(await within(fleet.ended, 'it ends'), { code: 1, signal: null });
+    assert.match(fleet.stdout, /sim ended after/, 'the summary came with the first');
+    assert.match(fleet.stderr, /interrupted while deleting: 0 of 5 devices are gone/);
     gate.close();
   });
   it('never deletes what it was told not to make', async () => {
