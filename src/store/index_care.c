@@ -5,8 +5,8 @@
  *                                 gone <--chunk by chunk-- DROPPING <-------+  selects too many
  *
  * Wishes live in memory: after a start, evidence is gathered anew. Everything else is rows, changed
- * by the writer in steps of STORE_INDEX_FILL_ROWS, each a transaction; a step cut short by a crash
- * goes on where it was. */
+ * by the writer in steps of STORE_INDEX_FILL_ROWS, each a transaction (index_fill.c). An index whose
+ * filling was cut short by the end of the process is dropped and begun anew. */
 #include "base/banned.h"
 #include "model/fault.h"
 #include "store/sqlite_store.h"
@@ -62,15 +62,31 @@ static int64_t now_ns(const struct sqlite_store *s)
     return s->clock->mono_ns(s->clock);
 }
 
+static enum err write_index(struct sqlite_store *s, const struct path_index *index,
+                            struct why *why);
+
+/* Its batch is gone, and commits did not keep what is there of it. */
+static enum err begin_anew(struct sqlite_store *s, struct path_index *index,
+                           struct index_wish *wish, struct why *why)
+{
+    index->state = INDEX_DROPPING;
+    wish->indexed = false;
+    wish->scans = STORE_INDEX_SCANS;
+    return write_index(s, index, why);
+}
+
 enum err sqlite_care_begin(struct sqlite_store *s, struct why *why)
 {
     enum err err = reload(s, why);
     bool unfinished = false;
     for (size_t i = 0; !err && i < s->indexes.count; i++) {
-        struct index_wish *wish = wish_of(&s->care, s->indexes.items[i].text);
+        struct path_index *index = &s->indexes.items[i];
+        struct index_wish *wish = wish_of(&s->care, index->text);
         wish->indexed = true;
         wish->last_ns = now_ns(s);
-        unfinished |= s->indexes.items[i].state != INDEX_COMPLETE;
+        unfinished |= index->state != INDEX_COMPLETE;
+        if (index->state == INDEX_FILLING)
+            err = begin_anew(s, index, wish, why);
     }
     atomic_store(&s->care.chores, unfinished);
     return err;
@@ -81,6 +97,7 @@ void sqlite_care_end(struct sqlite_store *s)
     for (size_t i = 0; i < s->indexes.count; i++)
         free((char *)(uintptr_t)s->indexes.items[i].text.ptr);
     s->indexes.count = 0;
+    sqlite_fill_end(s);
 }
 
 /* ---- evidence ---- */
@@ -149,31 +166,16 @@ static enum err write_index(struct sqlite_store *s, const struct path_index *ind
     return db_run(&s->db, query, why);
 }
 
-/* The next rows above `filled`; none left: complete. Numbers that come later are entered by the
- * commits that bring them. */
 static enum err fill(struct sqlite_store *s, struct path_index *index, struct why *why)
 {
-    static const enum sql fills[] = {SQL_FILL_TAGS, SQL_FILL_DESIRED, SQL_FILL_REPORTED};
-    enum err err;
-    sqlite3_stmt *rows = db_query(&s->db, fills[index->path.section], &err, why);
-    if (err)
-        return err;
-    bind_int(rows, 1, index->filled);
-    bind_int(rows, 2, STORE_INDEX_FILL_ROWS);
-    size_t count = 0;
-    int rc;
-    while (!err && (rc = sqlite3_step(rows)) == SQLITE_ROW) {
-        index->filled = (uint32_t)sqlite3_column_int64(rows, 0);
-        err = sqlite_index_entry(&s->db, index, index->filled, column_str(rows, 1), false, why);
-        count++;
-    }
-    enum err end = db_finish(&s->db, rows, err ? SQLITE_DONE : rc, why);
-    err = err ? err : end;
-    if (count < STORE_INDEX_FILL_ROWS) {
+    bool done;
+    uint32_t filled = index->filled;
+    enum err err = sqlite_fill_step(s, index, &done, why);
+    if (!err && done) {
         index->state = INDEX_COMPLETE;
         index->filled = UINT32_MAX;
     }
-    return err ? err : write_index(s, index, why);
+    return err || index->filled == filled ? err : write_index(s, index, why);
 }
 
 static enum err drop(struct sqlite_store *s, struct path_index *index, struct why *why)
@@ -296,6 +298,7 @@ enum err sqlite_tend(struct store *store, struct why *why)
         err = db_exec(&s->db, "COMMIT", why);
     if (err)
         db_rollback(&s->db);
+    sqlite_fill_committed(s, !err);
     pthread_mutex_unlock(&s->writing);
     if (err && chore.what == CREATE)
         wish_again(s, str_from(chore.path));

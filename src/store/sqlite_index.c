@@ -38,8 +38,7 @@ enum err sqlite_indexes_read(struct db *db, struct arena *mem, struct index_list
 
 /* ---- one entry ---- */
 
-/* The key of a section's text; 0 when nothing stands at the path. */
-static size_t key_of(const struct path_index *index, struct str values, char out[BOUNDS_KEY_MAX])
+size_t sqlite_index_key(const struct path_index *index, struct str values, char out[BOUNDS_KEY_MAX])
 {
     char fixed[PARSE_BLOCK];
     if (!values.ptr)
@@ -69,12 +68,10 @@ static enum err run_entry(struct db *db, enum sql which, uint32_t id, struct str
     return db_run(db, query, why);
 }
 
-enum err sqlite_index_entry(struct db *db, const struct path_index *index, uint32_t number,
-                            struct str values, bool remove, struct why *why)
+enum err sqlite_index_enter(struct db *db, uint32_t id, struct str key, uint32_t number,
+                            struct why *why)
 {
-    char key[BOUNDS_KEY_MAX];
-    return run_entry(db, remove ? SQL_REMOVE_PATH_ENTRY : SQL_WRITE_PATH_ENTRY, index->id,
-                     str_of(key, key_of(index, values, key)), number, why);
+    return run_entry(db, SQL_WRITE_PATH_ENTRY, id, key, number, why);
 }
 
 /* ---- following a commit ---- */
@@ -82,8 +79,8 @@ enum err sqlite_index_entry(struct db *db, const struct path_index *index, uint3
 static const unsigned part_of[] = {PART_TAGS, PART_DESIRED, PART_REPORTED};
 static const enum sql old_of[] = {SQL_OLD_TAGS, SQL_OLD_DESIRED, SQL_OLD_REPORTED};
 
-static enum err old_key(struct db *db, const struct path_index *index, uint32_t number,
-                        char out[BOUNDS_KEY_MAX], size_t *size, struct why *why)
+enum err sqlite_index_old_key(struct db *db, const struct path_index *index, uint32_t number,
+                              char out[BOUNDS_KEY_MAX], size_t *size, struct why *why)
 {
     enum err err;
     *size = 0;
@@ -93,27 +90,30 @@ static enum err old_key(struct db *db, const struct path_index *index, uint32_t 
     bind_int(query, 1, number);
     int rc = sqlite3_step(query);
     if (rc == SQLITE_ROW)
-        *size = key_of(index, column_str(query, 0), out);
+        *size = sqlite_index_key(index, column_str(query, 0), out);
     return db_finish(db, query, rc, why);
 }
 
-static enum err follow(struct db *db, const struct path_index *index, const struct entity *e,
-                       struct why *why)
+static enum err follow(struct sqlite_store *s, const struct path_index *index,
+                       const struct entity *e, struct why *why)
 {
+    struct db *db = &s->db;
     enum twin_part part = index->path.section;
-    if (e->id.number > index->filled || (!e->deleted && !(e->dirty & part_of[part])))
+    if (e->id.number > sqlite_fill_reach(s, index) || (!e->deleted && !(e->dirty & part_of[part])))
         return ERR_OK;
     const struct twin_section *const sections[] = {&e->tags, &e->desired, &e->reported};
     char was[BOUNDS_KEY_MAX], is[BOUNDS_KEY_MAX];
     size_t was_size = 0;
-    enum err err =
-        e->created && !e->deleted ? ERR_OK : old_key(db, index, e->id.number, was, &was_size, why);
+    enum err err = e->created && !e->deleted
+                       ? ERR_OK
+                       : sqlite_index_old_key(db, index, e->id.number, was, &was_size, why);
     if (err)
         return err;
-    size_t is_size = e->deleted ? 0 : key_of(index, sections[part]->values, is);
+    size_t is_size = e->deleted ? 0 : sqlite_index_key(index, sections[part]->values, is);
     struct str old = str_of(was, was_size), new = str_of(is, is_size);
     if (str_eq(old, new))
         return ERR_OK;
+    sqlite_fill_changed(s, index, e->id.number);
     err = run_entry(db, SQL_REMOVE_PATH_ENTRY, index->id, old, e->id.number, why);
     return err ? err : run_entry(db, SQL_WRITE_PATH_ENTRY, index->id, new, e->id.number, why);
 }
@@ -127,7 +127,7 @@ enum err sqlite_index_follow(struct sqlite_store *s, const struct store_commit *
         if (index->state == INDEX_DROPPING)
             continue;
         for (size_t k = 0; !err && k < commit->entity_count; k++)
-            err = follow(&s->db, index, commit->entities[k], why);
+            err = follow(s, index, commit->entities[k], why);
     }
     return err;
 }

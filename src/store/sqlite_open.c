@@ -44,6 +44,7 @@ enum err sqlite_store_open(const struct store_options *options, struct store **o
         .read_only = options->read_only,
         .lock_fd = -1,
         .reader = {.base = {&reader_ops}},
+        .fill.batch = options->index_batch ? options->index_batch : STORE_INDEX_BATCH,
     };
     s->reader.db = &s->db;
     s->reader.store = s;

@@ -5,6 +5,7 @@
  *   sqlite_walk.c   a whole fleet
  *   sqlite_batch.c  values of a section, many rows at a time
  *   sqlite_fleet.c  which numbers it has
+ *   sqlite_index.c  entries of path indexes; index_care.c which there are; index_fill.c how they begin
  *   sqlite_write.c  a commit
  *   sqlite_jobs.c   rows of jobs
  *   sqlite_purge.c  what is no longer needed
@@ -57,6 +58,23 @@ struct index_care {
     atomic_bool chores;
 };
 
+/* The batch of keys by which an index is being filled. */
+struct index_fill {
+    uint32_t id;      /* of the index; 0: none is under way */
+    uint32_t claimed; /* numbers up to here are in the index or in the batch: commits keep them */
+    size_t batch;     /* keys per batch */
+    bool is_last;     /* no twin is left to be read */
+    bool is_sorted;   /* the batch is, so it is being written */
+    bool is_done;     /* once the present step is committed */
+    struct fill_entry *entries;
+    size_t count, cap;
+    struct buf keys;                         /* each with its size in front */
+    size_t written, written_next;            /* entries in the index; after the present step */
+    roaring_bitmap_t *changed;               /* numbers whose entries here are old */
+    uint32_t settled[STORE_INDEX_FILL_ROWS]; /* of those, what the present step brings in order */
+    size_t settled_count;
+};
+
 struct sqlite_reader {
     struct store_reader base;
     struct sqlite_store *store;
@@ -91,6 +109,7 @@ struct sqlite_store {
     struct checkpoint checkpoint;
     struct index_list indexes; /* the writer's: as committed */
     struct index_care care;
+    struct index_fill fill;
     const void **order; /* scratch of the writer, for rows in order of their keys */
     size_t order_cap;
     atomic_uint_fast64_t commits, failed_commits, commit_ns_total, commit_ns_max, rows_written;
@@ -155,9 +174,26 @@ enum err sqlite_index_follow(struct sqlite_store *s, const struct store_commit *
                              struct why *why);
 enum err sqlite_candidates(struct store_reader *reader, const struct query *query,
                            roaring_bitmap_t **out, char used[160], struct why *why);
-/* One entry of an index; with `remove` it goes. Inside a transaction. */
-enum err sqlite_index_entry(struct db *db, const struct path_index *index, uint32_t number,
-                            struct str values, bool remove, struct why *why);
+/* The key of a section's text; 0 when nothing stands at the path. */
+size_t sqlite_index_key(const struct path_index *index, struct str values,
+                        char out[BOUNDS_KEY_MAX]);
+/* What is stored now; 0 when there is nothing. */
+enum err sqlite_index_old_key(struct db *db, const struct path_index *index, uint32_t number,
+                              char out[BOUNDS_KEY_MAX], size_t *size, struct why *why);
+/* One entry of an index, if there is a key. Inside a transaction. */
+enum err sqlite_index_enter(struct db *db, uint32_t id, struct str key, uint32_t number,
+                            struct why *why);
+
+/* index_fill.c: one step of filling, inside a transaction; `*done`: the index is complete. What the step
+ * did counts when its transaction is committed. */
+enum err sqlite_fill_step(struct sqlite_store *s, struct path_index *index, bool *done,
+                          struct why *why);
+void sqlite_fill_committed(struct sqlite_store *s, bool committed);
+/* Up to this number commits keep the entries. */
+uint32_t sqlite_fill_reach(const struct sqlite_store *s, const struct path_index *index);
+/* A commit changes an entry that may stand in the batch. */
+void sqlite_fill_changed(struct sqlite_store *s, const struct path_index *index, uint32_t number);
+void sqlite_fill_end(struct sqlite_store *s);
 
 /* index_care.c: which there should be. */
 enum err sqlite_care_begin(struct sqlite_store *s, struct why *why);

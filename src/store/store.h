@@ -37,8 +37,9 @@ struct store;
 struct store_options {
     const char *dir; /* exists and is writable; files are made 0600 */
     struct clock *clock;
-    const char *vfs; /* name of a registered SQLite VFS, NULL for the usual one */
-    bool read_only;  /* look only: no lock, no upgrade, no checkpoint thread; ERR_NOT_FOUND when
+    const char *vfs;    /* name of a registered SQLite VFS, NULL for the usual one */
+    size_t index_batch; /* for tests: instead of STORE_INDEX_BATCH */
+    bool read_only;     /* look only: no lock, no upgrade, no checkpoint thread; ERR_NOT_FOUND when
                         nothing was ever created there */
 };
 /* Open, create or upgrade `dir`/muster.db, take the folder's lock, start the checkpoint thread.
@@ -223,7 +224,8 @@ enum {
     STORE_INDEX_FLEET_MIN = 5000, /* a scan over fewer is quick enough as it is */
     STORE_INDEX_FEW = 20,         /* one in so many, and fewer, is worth an index */
     STORE_INDEX_SCANS = 3,        /* so many scans ask for a path before it gets one */
-    STORE_INDEX_FILL_ROWS = 250,  /* rows written or removed by one store_tend: some 5 ms */
+    STORE_INDEX_FILL_ROWS = 1000, /* rows read, written or removed by one store_tend: some 5 ms */
+    STORE_INDEX_BATCH = 32768,    /* keys that are sorted before they are written */
     STORE_INDEX_UNUSED_S = 24 * 3600,
 };
 /* Numbers, of devices and modules alike, among which is every identity on which the condition can be

@@ -8,6 +8,7 @@
 
 enum {
     IDENTITIES = 1300, /* more than one step of filling */
+    BATCH = 300,       /* and than one batch */
     SEEDS = 4,
     ROUNDS = 30,
     WRITES = 12,
@@ -42,8 +43,9 @@ static void open_world(struct world *w, uint64_t seed)
     w->dice = (struct dice){seed * UINT64_C(0x9e3779b97f4a7c15) + 1, &w->mem};
     clock_fake_init(&w->clock, 0);
     folder_make(w->dir);
-    ok(store_open(&(struct store_options){.dir = w->dir, .clock = &w->clock.clock}, &w->store,
-                  &why));
+    ok(store_open(
+        &(struct store_options){.dir = w->dir, .clock = &w->clock.clock, .index_batch = BATCH},
+        &w->store, &why));
     ok(store_reader_open(w->store, &w->reader, &why));
 }
 
@@ -51,8 +53,9 @@ static void reopen(struct world *w)
 {
     store_reader_close(w->reader);
     store_close(w->store);
-    ok(store_open(&(struct store_options){.dir = w->dir, .clock = &w->clock.clock}, &w->store,
-                  &why));
+    ok(store_open(
+        &(struct store_options){.dir = w->dir, .clock = &w->clock.clock, .index_batch = BATCH},
+        &w->store, &why));
     ok(store_reader_open(w->store, &w->reader, &why));
 }
 
@@ -323,12 +326,83 @@ static void a_failed_commit_moves_no_entry(void **state)
     close_world(&w);
 }
 
+static bool is_candidate(struct world *w, const char *condition, uint32_t number)
+{
+    roaring_bitmap_t *candidates;
+    char used[160];
+    ok(store_candidates(w->reader, compile_condition(&w->mem, condition), &candidates, used, &why));
+    assert_non_null(candidates);
+    bool is = roaring_bitmap_contains(candidates, number);
+    roaring_bitmap_free(candidates);
+    return is;
+}
+
+static struct entity *with_tags(struct world *w, uint32_t number, const char *tags)
+{
+    struct entity *e = random_entity(w, number);
+    e->created = false;
+    e->tags = section_of(tags, 3);
+    e->dirty = PART_TAGS;
+    return e;
+}
+
+/* Between any two steps of filling, a commit is made or fails. */
+static void filling_heeds_commits_between_its_steps(void **state)
+{
+    enum { STEPS = 12 };
+    for (int before = 0; before < STEPS; before++)
+        for (int fails = 0; fails < 2; fails++) {
+            struct world w;
+            open_world(&w, 3);
+            make_fleet(&w);
+            ok(commit_one(w.store, with_tags(&w, 1, "{\"mine\":7}"), &why));
+            wish(&w, compile_condition(&w.mem, "tags.mine = 7"));
+            for (int i = 0; i < before && store_has_chores(w.store); i++)
+                ok(store_tend(w.store, &why));
+            struct entity *change = with_tags(&w, 1, "{\"mine\":8}"), *taken = random_entity(&w, 2);
+            taken->created = true;
+            assert_int_equal(
+                store_commit(w.store,
+                             &(struct store_commit){.entities = (struct entity *[]){change, taken},
+                                                    .entity_count = 1 + (size_t)fails},
+                             &why),
+                fails ? ERR_CONFLICT : ERR_OK);
+            tend_all(&w);
+            assert_int_equal(is_candidate(&w, "tags.mine = 7", 1), fails);
+            assert_int_equal(is_candidate(&w, "tags.mine = 8", 1), !fails);
+            close_world(&w);
+        }
+}
+
+static void an_index_that_was_cut_short_begins_anew(void **state)
+{
+    enum { STEPS = 5 }; /* then it is complete */
+    for (int before = 1; before < STEPS; before++) {
+        struct world w;
+        open_world(&w, 4);
+        make_fleet(&w);
+        ok(commit_one(w.store, with_tags(&w, 1, "{\"mine\":7}"), &why));
+        wish(&w, compile_condition(&w.mem, "tags.mine = 7"));
+        for (int i = 0; i < before; i++)
+            ok(store_tend(w.store, &why));
+        reopen(&w);
+        ok(commit_one(w.store, with_tags(&w, 1, "{\"mine\":8}"), &why));
+        assert_true(store_has_chores(w.store));
+        tend_all(&w);
+        assert_false(is_candidate(&w, "tags.mine = 7", 1));
+        assert_true(is_candidate(&w, "tags.mine = 8", 1));
+        close_world(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(candidates_hold_all_that_match),
         cmocka_unit_test(an_index_comes_on_evidence_and_goes_unused),
         cmocka_unit_test(a_failed_commit_moves_no_entry),
+        cmocka_unit_test(filling_heeds_commits_between_its_steps),
+        cmocka_unit_test(an_index_that_was_cut_short_begins_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
