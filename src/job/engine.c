@@ -68,7 +68,9 @@ struct run *run_add(struct job_engine *engine, const struct job *job)
     struct run *run = xcalloc(1, sizeof(*run));
     run->engine = engine;
     run->number = job->number;
-    run->id = str_copy(&run->mem, job->id);
+    assert(job->id.len <= JOB_ID_MAX);
+    memcpy(run->id_text, job->id.ptr, job->id.len);
+    run->id = str_of(run->id_text, job->id.len);
     run->type = job->type;
     run->start_ticks = job->start_ticks;
     run->window_end_ticks = job_window_end(job);

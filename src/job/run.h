@@ -77,12 +77,13 @@ struct run_groups {
 struct run {
     struct job_engine *engine;
     uint32_t number;
-    struct str id;
+    struct str id; /* its text follows: a waiting job needs no arena */
+    char id_text[JOB_ID_MAX];
     enum job_type type;
     enum job_state state; /* as committed */
     enum run_phase phase;
     int64_t start_ticks, window_end_ticks;
-    struct arena mem;       /* id, outcomes */
+    struct arena mem;       /* outcomes */
     struct hub_timer timer; /* start or another try, then end of the window */
     bool in_turn;           /* a task of this run is in the turn */
     bool expired;           /* the window is over */
