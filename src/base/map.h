@@ -32,6 +32,9 @@ void *strmap_put(struct strmap *m, struct str key, void *value);
 void *strmap_remove(struct strmap *m, struct str key);
 bool strmap_next(const struct strmap *m, size_t *at, struct str *key, void **value);
 
+/* For simulations, before anything is hashed: the same key in every process, so that a map is walked in
+ * the same order each time. */
+void hash_key_fixed(void);
 uint64_t hash_bytes(struct str s); /* the keyed hash of the maps: differs from process to process */
 uint64_t hash_number(uint64_t n);  /* the same for numbers */
 /* SipHash-1-3 (Aumasson, Bernstein 2012): 64 bits that cannot be steered without the key. */

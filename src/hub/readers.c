@@ -1,5 +1,6 @@
 #include "hub/readers.h"
 #include "model/fault.h"
+#include <assert.h>
 #include <pthread.h>
 #include <sys/resource.h>
 
@@ -77,7 +78,8 @@ enum err readers_create(const struct readers_config *config, struct readers **ou
 {
     struct readers *readers = xcalloc(1, sizeof(*readers));
     readers->config = *config;
-    readers->count = config->inline_only ? 1 : config->count ? config->count : READERS_DEFAULT;
+    bool threaded = !config->inline_only && !config->by_hand;
+    readers->count = !threaded ? 1 : config->count ? config->count : READERS_DEFAULT;
     readers->gate.max = READERS_QUEUE_MAX;
     readers->threads = xcalloc(readers->count, sizeof(*readers->threads));
     mailbox_init(&readers->works, NULL, NULL);
@@ -85,7 +87,7 @@ enum err readers_create(const struct readers_config *config, struct readers **ou
         struct reader_thread *thread = &readers->threads[i];
         thread->readers = readers;
         enum err err = open_context(readers, &thread->context, why);
-        if (err == ERR_OK && !config->inline_only) {
+        if (err == ERR_OK && threaded) {
             thread->started = pthread_create(&thread->id, NULL, reader_main, thread) == 0;
             if (!thread->started)
                 err = err_fail(ERR_OUTSIDE, why, "a reader thread cannot be started");
@@ -104,6 +106,8 @@ void readers_destroy(struct readers *readers)
     if (!readers)
         return;
     atomic_store(&readers->stopping, true);
+    while (readers->config.by_hand && readers->threads[0].context.store && readers_step(readers)) {
+    }
     for (unsigned i = 0; i < readers->count; i++)
         if (readers->threads[i].started)
             mailbox_interrupt(&readers->works);
@@ -117,6 +121,15 @@ void readers_destroy(struct readers *readers)
     mailbox_done(&readers->works);
     free(readers->threads);
     free(readers);
+}
+
+bool readers_step(struct readers *readers)
+{
+    assert(readers->config.by_hand);
+    struct mail *mail = mailbox_wait_one(&readers->works, 0);
+    if (mail)
+        run(readers, (struct read_work *)mail, &readers->threads[0].context);
+    return mail != NULL;
 }
 
 bool readers_submit(struct readers *readers, struct read_work *work)

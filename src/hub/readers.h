@@ -35,10 +35,13 @@ struct read_work {
 struct readers_config {
     struct hub *hub;
     unsigned count;   /* 0: READERS_DEFAULT. */
-    bool inline_only; /* no threads: readers_post runs the work at once (simulation) */
+    bool inline_only; /* no threads: readers_post runs the work at once (tests) */
+    bool by_hand;     /* no threads: readers_step runs what waits (simulation) */
 };
 enum err readers_create(const struct readers_config *config, struct readers **out, struct why *why);
 void readers_destroy(struct readers *readers); /* waits for what runs; accepts NULL */
+/* Run the oldest work that waits; false when there is none. Only for readers that are driven by hand. */
+bool readers_step(struct readers *readers);
 bool readers_submit(struct readers *readers, struct read_work *work); /* false: full, answer 503 */
 void readers_post(struct readers *readers, struct read_work *work); /* always taken: the engine's */
 

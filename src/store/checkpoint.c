@@ -20,9 +20,9 @@ static int64_t mono_ns(void)
 }
 
 enum err checkpoint_start(struct checkpoint *c, const struct db_options *options,
-                          pthread_mutex_t *writing, struct why *why)
+                          pthread_mutex_t *writing, bool by_hand, struct why *why)
 {
-    *c = (struct checkpoint){.writing = writing};
+    *c = (struct checkpoint){.writing = writing, .threaded = !by_hand};
     enum err err = db_open(options, &c->db, why);
     if (err)
         return err;
@@ -34,7 +34,7 @@ enum err checkpoint_start(struct checkpoint *c, const struct db_options *options
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&c->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    int rc = pthread_create(&c->thread, NULL, checkpoint_main, c);
+    int rc = c->threaded ? pthread_create(&c->thread, NULL, checkpoint_main, c) : 0;
     assert(rc == 0);
     c->running = true;
     return ERR_OK;
@@ -48,7 +48,8 @@ void checkpoint_stop(struct checkpoint *c)
     c->stop = true;
     pthread_cond_signal(&c->changed);
     pthread_mutex_unlock(&c->lock);
-    pthread_join(c->thread, NULL);
+    if (c->threaded)
+        pthread_join(c->thread, NULL);
     c->running = false;
     pthread_cond_destroy(&c->changed);
     pthread_mutex_destroy(&c->passing);

@@ -33,18 +33,20 @@ struct checkpoint {
     pthread_mutex_t passing;  /* held during a pass; taken before `writing` and `lock` */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool running, stop, asked; /* under lock */
-    int copied;                /* under lock: frames that are in the file */
-    bool hindered;             /* the thread's own: readers were in the way of a large log */
-    int64_t patience_until;    /* the thread's own, monotonic ns: wait for readers */
-    int64_t patience_next;     /* the thread's own: when it may do so again */
-    atomic_int frames;         /* in the log since it last began anew */
+    bool running, threaded; /* set once */
+    bool stop, asked;       /* under lock */
+    int copied;             /* under lock: frames that are in the file */
+    bool hindered;          /* the thread's own: readers were in the way of a large log */
+    int64_t patience_until; /* the thread's own, monotonic ns: wait for readers */
+    int64_t patience_next;  /* the thread's own: when it may do so again */
+    atomic_int frames;      /* in the log since it last began anew */
     atomic_uint_fast64_t passes;
 };
 
-/* Open the connection and start the thread. `writing` must outlive it. */
+/* Open the connection and start the thread, unless somebody calls checkpoint_now `by_hand`.
+ * `writing` must outlive it. */
 enum err checkpoint_start(struct checkpoint *c, const struct db_options *options,
-                          pthread_mutex_t *writing, struct why *why);
+                          pthread_mutex_t *writing, bool by_hand, struct why *why);
 /* Stop and close. Harmless on a zeroed struct. */
 void checkpoint_stop(struct checkpoint *c);
 /* From the writer after each commit: how many frames the log has now. */
@@ -52,5 +54,5 @@ void checkpoint_note(struct checkpoint *c, int frames);
 /* Bytes of the log that count for store_pressure. Any thread. */
 int64_t checkpoint_wal_bytes(const struct checkpoint *c);
 /* All of it now, on the caller's thread, and the log begun anew; ERR_OUTSIDE when a reader is in
- * the way. For tests that need it at a certain place. */
+ * the way. For tests that need it at a certain place, and for simulations. */
 enum err checkpoint_now(struct checkpoint *c, struct why *why);

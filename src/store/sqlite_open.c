@@ -42,6 +42,7 @@ enum err sqlite_store_open(const struct store_options *options, struct store **o
         .path = path.ptr,
         .vfs = options->vfs ? strdup(options->vfs) : NULL,
         .read_only = options->read_only,
+        .by_hand = options->by_hand,
         .lock_fd = -1,
         .reader = {.base = {&reader_ops}},
         .fill.batch = options->index_batch ? options->index_batch : STORE_INDEX_BATCH,
@@ -73,7 +74,7 @@ static enum err open_to_write(struct sqlite_store *s, const char *dir, struct wh
     if (!err)
         err = sqlite_batch_prepare(&s->db, why);
     if (!err)
-        err = checkpoint_start(&s->checkpoint, &beside, &s->writing, why);
+        err = checkpoint_start(&s->checkpoint, &beside, &s->writing, s->by_hand, why);
     if (!err)
         sqlite3_wal_hook(s->db.handle, after_commit, s);
     return err;
@@ -118,6 +119,13 @@ static enum store_pressure sqlite_pressure(const struct store *store)
 {
     int64_t bytes = checkpoint_wal_bytes(&((const struct sqlite_store *)store)->checkpoint);
     return bytes >= STORE_WAL_MAX ? STORE_FULL : bytes >= STORE_WAL_SOFT ? STORE_SOFT : STORE_EASY;
+}
+
+static enum err sqlite_checkpoint(struct store *store, struct why *why)
+{
+    struct sqlite_store *s = (struct sqlite_store *)store;
+    assert(s->by_hand);
+    return checkpoint_now(&s->checkpoint, why);
 }
 
 static void sqlite_stats(const struct store *store, struct store_stats *out)
@@ -207,6 +215,7 @@ enum err sqlite_bad_row(struct db *db, const char *what, int64_t key, struct why
 static const struct store_ops store_ops = {
     .close = sqlite_store_close,
     .pressure = sqlite_pressure,
+    .checkpoint = sqlite_checkpoint,
     .stats = sqlite_stats,
     .commit = sqlite_commit,
     .purge_job = sqlite_purge_job,

@@ -101,7 +101,7 @@ struct sqlite_store {
     struct store base;
     struct clock *clock;
     char *path, *vfs;
-    bool read_only;
+    bool read_only, by_hand;
     int lock_fd;
     struct db db; /* the writer; of a read-only store just a connection */
     struct sqlite_reader reader;

@@ -19,6 +19,11 @@ enum store_pressure store_pressure(const struct store *store)
     return store->ops->pressure(store);
 }
 
+enum err store_checkpoint(struct store *store, struct why *why)
+{
+    return store->ops->checkpoint(store, why);
+}
+
 void store_stats(const struct store *store, struct store_stats *out)
 {
     store->ops->stats(store, out);

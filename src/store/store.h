@@ -39,6 +39,7 @@ struct store_options {
     struct clock *clock;
     const char *vfs;    /* name of a registered SQLite VFS, NULL for the usual one */
     size_t index_batch; /* for tests: instead of STORE_INDEX_BATCH */
+    bool by_hand;       /* no thread of its own: store_checkpoint does its work (simulation) */
     bool read_only;     /* look only: no lock, no upgrade, no checkpoint thread; ERR_NOT_FOUND when
                         nothing was ever created there */
 };
@@ -54,6 +55,10 @@ void store_close(struct store *store); /* accepts NULL; all readers must be gone
  */
 enum store_pressure { STORE_EASY, STORE_SOFT, STORE_FULL };
 enum store_pressure store_pressure(const struct store *store);
+
+/* What the checkpoint thread does, all of it now, on the caller's thread: only for a store that is
+ * driven by hand. ERR_OUTSIDE when a reader or the disk is in the way: the next time does it. */
+enum err store_checkpoint(struct store *store, struct why *why);
 
 struct store_stats { /* for /metrics; any thread */
     uint64_t commits, commit_ns_total, commit_ns_max, rows_written, checkpoints, failed_commits;

@@ -8,6 +8,7 @@
 struct store_ops {
     void (*close)(struct store *);
     enum store_pressure (*pressure)(const struct store *);
+    enum err (*checkpoint)(struct store *, struct why *);
     void (*stats)(const struct store *, struct store_stats *);
     enum err (*commit)(struct store *, const struct store_commit *, struct why *);
     enum err (*purge_job)(struct store *, uint32_t job, size_t rows_max, bool *done, struct why *);

@@ -30,6 +30,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of everything below 
 static struct disk_file *files;
 static struct lossy_plan plan;
 static uint64_t operations, syncs, random_state;
+static bool power_cut, held;
+static const char *lied_about;
 static sqlite3_vfs *below;
 
 static sqlite3_file *real_of(sqlite3_file *file)
@@ -161,10 +163,11 @@ static int settle(sqlite3_file *real, struct disk_file *d, bool half)
     return rc;
 }
 
-static void crash(void)
+/* What of the unsynced sectors outlives the crash comes into the real files. */
+static void survive(void)
 {
     random_state = plan.seed;
-    for (struct disk_file *d = files; plan.survivors && d; d = d->next) {
+    for (struct disk_file *d = files; (plan.survivors || plan.keeps_all) && d; d = d->next) {
         if (d->sectors.count == 0 && d->real_bound == d->real_size)
             continue;
         /* A descriptor of our own: any connection's may be gone, and locks no longer matter. */
@@ -172,20 +175,43 @@ static void crash(void)
         int rc = below->xOpen(below, d->path, real,
                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_WAL, NULL);
         assert(rc == SQLITE_OK);
-        settle(real, d, true);
+        settle(real, d, !plan.keeps_all);
+        real->pMethods->xClose(real);
+        free(real);
     }
+}
+
+static void crash(void)
+{
+    survive();
     _exit(LOSSY_EXIT);
 }
 
 enum operation { WRITE, TRUNCATE, SYNC, REMOVE };
 
+static bool within(uint64_t from, uint64_t until)
+{
+    return from && operations >= from && operations <= until;
+}
+
 /* Count, and give what the plan says about this one. */
 static int operation(enum operation kind)
 {
+    static const int failures[] = {[WRITE] = SQLITE_IOERR_WRITE,
+                                   [TRUNCATE] = SQLITE_IOERR_TRUNCATE,
+                                   [SYNC] = SQLITE_IOERR_FSYNC,
+                                   [REMOVE] = SQLITE_IOERR_DELETE};
+    if (held)
+        return SQLITE_OK;
     operations++;
     syncs += kind == SYNC;
     if (plan.die_at && operations >= plan.die_at)
         crash();
+    power_cut |= plan.cut_at && operations >= plan.cut_at;
+    if (power_cut)
+        return failures[kind];
+    if (kind == WRITE && within(plan.writes_fail_from, plan.writes_fail_until))
+        return SQLITE_IOERR_WRITE;
     if (kind == WRITE && plan.full_from && operations >= plan.full_from)
         return SQLITE_FULL;
     if (kind == SYNC && plan.sync_fails_from && operations >= plan.sync_fails_from)
@@ -211,7 +237,8 @@ static int lossy_read(sqlite3_file *file, void *out, int size, sqlite3_int64 at)
     if (!f->disk)
         return f->real->pMethods->xRead(f->real, out, size, at);
     pthread_mutex_lock(&lock);
-    int rc = get(f->real, f->disk, out, size, at);
+    bool fails = !held && (power_cut || within(plan.reads_fail_from, plan.reads_fail_until));
+    int rc = fails ? SQLITE_IOERR_READ : get(f->real, f->disk, out, size, at);
     if (rc == SQLITE_OK && at + size > f->disk->size) {
         int64_t there = f->disk->size > at ? f->disk->size - at : 0;
         memset((char *)out + there, 0, (size_t)(size - there));
@@ -247,6 +274,12 @@ static int lossy_truncate(sqlite3_file *file, sqlite3_int64 size)
     return rc;
 }
 
+static bool ends_with(const char *path, const char *end)
+{
+    size_t size = strlen(path), end_size = strlen(end);
+    return size >= end_size && strcmp(path + size - end_size, end) == 0;
+}
+
 static int lossy_sync(sqlite3_file *file, int flags)
 {
     struct lossy_file *f = (struct lossy_file *)file;
@@ -255,6 +288,10 @@ static int lossy_sync(sqlite3_file *file, int flags)
     pthread_mutex_lock(&lock);
     struct disk_file *d = f->disk;
     int rc = operation(SYNC);
+    if (rc == SQLITE_OK && lied_about && ends_with(d->path, lied_about)) {
+        pthread_mutex_unlock(&lock);
+        return SQLITE_OK;
+    }
     if (rc == SQLITE_OK)
         rc = settle(f->real, d, false);
     if (rc == SQLITE_OK) {
@@ -388,6 +425,8 @@ static int lossy_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, in
 {
     struct lossy_file *f = (struct lossy_file *)file;
     *f = (struct lossy_file){.real = (sqlite3_file *)(f + 1)};
+    if (lossy_vfs_cut())
+        return SQLITE_CANTOPEN;
     int rc = below->xOpen(below, path, f->real, flags, out_flags);
     if (rc != SQLITE_OK)
         return rc;
@@ -459,6 +498,28 @@ void lossy_vfs_arm(const struct lossy_plan *next)
     pthread_mutex_unlock(&lock);
 }
 
+bool lossy_vfs_cut(void)
+{
+    pthread_mutex_lock(&lock);
+    bool cut_off = power_cut;
+    pthread_mutex_unlock(&lock);
+    return cut_off;
+}
+
+void lossy_vfs_hold(bool hold)
+{
+    pthread_mutex_lock(&lock);
+    held = hold;
+    pthread_mutex_unlock(&lock);
+}
+
+void lossy_vfs_lie(const char *path_end)
+{
+    pthread_mutex_lock(&lock);
+    lied_about = path_end;
+    pthread_mutex_unlock(&lock);
+}
+
 uint64_t lossy_vfs_count(void)
 {
     pthread_mutex_lock(&lock);
@@ -478,8 +539,10 @@ uint64_t lossy_vfs_syncs(void)
 void lossy_vfs_lose(void)
 {
     pthread_mutex_lock(&lock);
+    survive();
     plan = (struct lossy_plan){0};
     operations = syncs = 0;
+    power_cut = false;
     while (files) {
         struct disk_file *d = files;
         files = d->next;
