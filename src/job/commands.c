@@ -141,6 +141,9 @@ static enum err control_decide(struct hub_task *task, struct hub_turn *turn, str
         job->paused = control->verb == JOB_PAUSE;
     if (err != ERR_OK)
         return err;
+    struct run *run = run_find(control->engine, job->number);
+    if (run && control->verb == JOB_CHANGE)
+        run_abort(run, turn, job, run->timed_out, run->rejected); /* a new rule may hold already */
     turn_job_changed(turn, job);
     control->result = job_copy(&task->mem, job);
     return ERR_OK;
@@ -161,6 +164,8 @@ static enum task_next control_act(struct hub_task *task, struct hub *hub)
     run_move_window(run, job_window_end(control->result));
     run_todo(run);
     log_info("job changed", LOG_STR("job", run->id), LOG_INT("paused", run->paused));
+    if (job_is_final(control->result->state))
+        run_committed(run, control->result);
     return TASK_REPLY;
 }
 

@@ -251,8 +251,10 @@ static void look_at(struct run *run)
     if (run->in_turn || run->phase != RUN_WAITING)
         return;
     bool due = hub_now_ticks(hub) >= run->start_ticks;
-    if (due && run->paused)
-        return; /* a resume looks again */
+    if (due && run->paused && hub_now_ticks(hub) < run->window_end_ticks) {
+        hub_timer_hub(hub, &run->timer, run->window_end_ticks); /* a resume looks again */
+        return;
+    }
     if (due) {
         run_resolve(run);
         return;

@@ -71,7 +71,7 @@ void job_cancel_init(struct job_cancel *task);
 
 /* Ours: POST .../pause, POST .../resume, PATCH of window, pace, calls in flight and abort rules. A pause
  * lets calls in flight finish and does not stop the window; a change moves it. A paused job that comes
- * due waits. ERR_NOT_FOUND FAULT_JOB_NOT_FOUND; ERR_CONFLICT FAULT_NOT_ALLOWED_IN_STATE for a final
+ * due waits, until its window is over. ERR_NOT_FOUND FAULT_JOB_NOT_FOUND; ERR_CONFLICT FAULT_NOT_ALLOWED_IN_STATE for a final
  * job; ERR_BAD_INPUT from policy_read. */
 enum job_verb { JOB_PAUSE, JOB_RESUME, JOB_CHANGE };
 struct job_control {

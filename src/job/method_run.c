@@ -256,7 +256,9 @@ static void record_reopened(const struct job_call *call, bool open, struct job_e
         entry->status = RECORD_PENDING;
         return;
     }
-    bool canceled = job->state == JOB_CANCELLED || job->state == JOB_FAILED;
+    /* After a cancel or an abort; but if the window had ended before, what was left has failed. */
+    bool canceled =
+        (job->state == JOB_CANCELLED || job->state == JOB_FAILED) && !call->run->window_over;
     entry->status = canceled ? RECORD_CANCELED : RECORD_FAILED;
     entry->fault = canceled ? 0 : FAULT_JOB_RUN_PRECONDITION_FAILED;
     ++*(canceled ? &job->counts.canceled : &job->counts.failed);
@@ -315,8 +317,8 @@ static enum err step_decide(struct hub_task *task, struct hub_turn *turn, struct
     struct job *job = turn_job_number(turn, step->task.run);
     if (!run || !job)
         return ERR_OK;
-    if (job->state != JOB_RUNNING)
-        step->call_count = 0; /* cancelled in this very turn: results still count */
+    if (job->state != JOB_RUNNING || job->paused)
+        step->call_count = 0; /* told so in this very turn: results still count */
     record_ended(step, run, turn, job);
     if (run_abort(run, turn, job, run->timed_out + step->timed_out, run->rejected + step->rejected))
         step->call_count = 0;
@@ -391,12 +393,32 @@ static bool send_call(struct run *run, struct hub *hub, struct job_call *call)
     return attached_ready(hub, call->call.number) && call_send(hub, &call->call, &request);
 }
 
+/* A target that was deleted in the turn of its intent has an end already: that becomes the call's. */
+static bool deleted_meanwhile(struct run *run, const struct job_call *call)
+{
+    for (struct job_call *end = run->ended; end; end = end->next) {
+        if (end->call.id || end->call.number != call->call.number)
+            continue;
+        end->call.id = call->call.id;
+        end->attempts = call->attempts;
+        end->first_ticks = call->first_ticks;
+        return true;
+    }
+    return false;
+}
+
 static void send_calls(struct step *step, struct run *run, struct hub *hub)
 {
     for (size_t i = 0; i < step->call_count; i++) {
         struct job_call *call = step->calls[i];
         step->calls[i] = NULL;
+        bool waits = roaring_bitmap_contains(run->waiting, call->call.number);
         wait_called(run, call->call.number);
+        if (!waits && deleted_meanwhile(run, call)) {
+            wait_leave_group(run, call->call.number);
+            free(call);
+            continue;
+        }
         if (send_call(run, hub, call)) {
             run->in_flight++;
             continue;
@@ -420,7 +442,7 @@ static enum task_next step_act(struct hub_task *task, struct hub *hub)
     run->timed_out += step->timed_out;
     run->rejected += step->rejected;
     if (step->expired)
-        run->closed = true;
+        run->closed = run->window_over = true;
     forget_ended(step, run);
     send_calls(step, run, hub);
     run_committed(run, &step->after);

@@ -39,11 +39,14 @@ bool run_abort(struct run *run, struct hub_turn *turn, struct job *job, uint32_t
                                      .failed = counts->failed,
                                      .timed_out = timed_out,
                                      .rejected = rejected};
-    const struct abort_rule *rule =
-        job->state == JOB_RUNNING ? policy_aborts(&run->policy, &numbers) : NULL;
+    /* As the turn has it: a change of the rules may stand before us in this very turn. */
+    struct job_policy policy;
+    struct why why;
+    if (job->state != JOB_RUNNING || policy_read_text(job->policy, &policy, &why) != ERR_OK)
+        return false;
+    const struct abort_rule *rule = policy_aborts(&policy, &numbers);
     if (!rule)
         return false;
-    struct why why;
     enum err err = job_move(job, JOB_BREAK, &why);
     assert(err == ERR_OK);
     job->failure_reason = policy_abort_text(rule, &numbers, &turn->mem);

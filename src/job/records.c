@@ -1,4 +1,5 @@
 #include "job/records.h"
+#include "job/policy.h"
 #include "model/fault.h"
 #include <roaring/roaring.h>
 
@@ -11,6 +12,7 @@ static const char *const NEVER_STARTED =
 struct batch {
     struct store_reader *reader;
     const struct job *job;
+    bool rest_canceled; /* what has no row was canceled */
     uint32_t numbers[RECORDS_BATCH];
     bool done[RECORDS_BATCH];                /* below the cursor of its slice */
     struct job_entry entries[RECORDS_BATCH]; /* number 0: none */
@@ -99,13 +101,13 @@ static void set_error(struct job_record *record, uint32_t fault, struct str text
 }
 
 /* What follows from the job's state for a target about which nothing is stored. */
-static void derive(const struct job *job, struct job_record *record)
+static void derive(const struct job *job, bool rest_canceled, struct job_record *record)
 {
     const struct job_counts *counts = &job->counts;
     bool none_pending =
         counts->devices == counts->succeeded + counts->failed + counts->canceled + counts->running;
     int64_t window_end = job_window_end(job);
-    if (job->state == JOB_CANCELLED || job->state == JOB_FAILED) { /* failed: aborted */
+    if (rest_canceled) {
         record->status = RECORD_CANCELED;
         record->updated_ticks = job->end_ticks;
     } else if (job_is_final(job->state) || none_pending) {
@@ -116,6 +118,30 @@ static void derive(const struct job *job, struct job_record *record)
     } else {
         record->status = RECORD_PENDING;
     }
+}
+
+static bool count_canceled(void *arg, const struct job_entry *entry)
+{
+    *(uint32_t *)arg += entry->status == RECORD_CANCELED;
+    return true;
+}
+
+/* A cancel or an abort cancels what is left; but when the window was over before, that has failed, and
+ * nothing is counted as canceled but what has a row that says so. */
+static enum err look_at_rest(struct batch *batch, struct why *why)
+{
+    const struct job *job = batch->job;
+    bool stopped = job->state == JOB_CANCELLED || job->state == JOB_FAILED;
+    struct job_policy policy;
+    uint32_t in_rows = 0;
+    batch->rest_canceled = stopped && job->counts.canceled > 0;
+    if (!batch->rest_canceled || policy_read_text(job->policy, &policy, why) != ERR_OK ||
+        policy.offline != OFFLINE_SKIP) /* only skipped devices have such rows beside others */
+        return ERR_OK;
+    enum err err =
+        store_job_entries(batch->reader, job->number, 0, UINT32_MAX, count_canceled, &in_rows, why);
+    batch->rest_canceled = job->counts.canceled > in_rows;
+    return err;
 }
 
 static enum err make_record(struct batch *batch, size_t i, struct job_record *out, struct why *why)
@@ -134,7 +160,7 @@ static enum err make_record(struct batch *batch, size_t i, struct job_record *ou
     };
     out->attempts = entry->attempts;
     if (entry->number != 0 && entry->status == RECORD_PENDING) {
-        derive(job, out);
+        derive(job, batch->rest_canceled, out);
         if (out->status == RECORD_FAILED && entry->fault) /* of its last attempt */
             set_error(out, entry->fault, entry->error_text);
     } else if (entry->number != 0) {
@@ -146,7 +172,7 @@ static enum err make_record(struct batch *batch, size_t i, struct job_record *ou
         out->status = RECORD_COMPLETED;
         out->updated_ticks = batch->chunk_ticks[i];
     } else {
-        derive(job, out);
+        derive(job, batch->rest_canceled, out);
     }
     /* A window that was over at the start, or a clock that was set back while the hub was down. */
     if (out->updated_ticks < out->created_ticks)
@@ -264,6 +290,8 @@ enum err records_of_job(struct store_reader *reader, const struct job *job, uint
     batch->reader = reader;
     batch->job = job;
     bool stopped = false;
+    if (err == ERR_OK)
+        err = look_at_rest(batch, why);
     for (size_t i = 0; err == ERR_OK && i < count && !stopped; i++) {
         uint32_t last = slices[i].slice << STORE_SLICE_BITS | ((1u << STORE_SLICE_BITS) - 1);
         if (last > after_number)

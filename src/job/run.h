@@ -117,6 +117,7 @@ struct run {
     struct job_call *ended, **ended_last; /* answered or given up, not yet on record */
     size_t ended_count;
     bool closed;            /* the waiting ones are already counted as failed or canceled */
+    bool window_over;       /* ... as failed, by the end of the window */
     struct strmap outcomes; /* "status payload" -> id, for short answers */
     uint32_t next_outcome;
 };

@@ -81,8 +81,8 @@ static enum err chunk_decide(struct hub_task *task, struct hub_turn *turn, struc
     struct chunk *chunk = (struct chunk *)task;
     struct run *run = run_find(chunk->task.engine, chunk->task.run);
     struct job *job = turn_job_number(turn, chunk->task.run);
-    if (!run || !job || job->state != JOB_RUNNING)
-        return ERR_OK; /* cancelled in this very turn */
+    if (!run || !job || job->state != JOB_RUNNING || (job->paused && !chunk->expired))
+        return ERR_OK; /* cancelled or paused in this very turn */
     struct job_counts *counts = &job->counts;
     if (chunk->expired) {
         counts->failed = counts->devices - counts->succeeded - counts->canceled;

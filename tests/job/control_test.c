@@ -85,6 +85,90 @@ static void a_job_that_is_paused_before_its_start_waits(void **state)
     jobs_close(&jobs);
 }
 
+static void a_job_that_is_paused_before_its_start_ends_with_its_window(void **state)
+{
+    struct job_rig jobs;
+    jobs_open(&jobs, 3);
+    queue_job(&jobs, "j",
+              "{'type':'scheduleUpdateTwin','queryCondition':'*','updateTwin':{" DESIRED_FAN
+              "},'startTime':'2024-05-01T08:01:00Z','maxExecutionTimeInSeconds':60}");
+    check_int("pause", control(&jobs, "j", JOB_PAUSE, NULL, 0), 0);
+    rig_pass_ms(&jobs.rig, SECONDS_MS(90));
+    check_job("it waits", &jobs, "j", "scheduled 0 = 0 ok, 0 failed, 0 canceled, 0 running");
+    check_int("a longer window", control(&jobs, "j", JOB_CHANGE, NULL, 120), 0);
+    rig_pass_ms(&jobs.rig, SECONDS_MS(60));
+    check_job("a change moves the end", &jobs, "j",
+              "scheduled 0 = 0 ok, 0 failed, 0 canceled, 0 running");
+    rig_pass_ms(&jobs.rig, SECONDS_MS(60));
+    check_job("it ends", &jobs, "j", "completed 3 = 0 ok, 3 failed, 0 canceled, 0 running");
+    check_versions("and has touched nobody", &jobs, 1, 3, 1);
+    jobs_close(&jobs);
+}
+
+static void what_the_window_ended_a_cancel_does_not_cancel(void **state)
+{
+    struct job_rig jobs;
+    jobs_open(&jobs, 3);
+    struct device *fleet = attach_fleet(&jobs, 1, 1, NULL);
+    start_job(&jobs, "j",
+              "{'type':'scheduleDeviceMethod','queryCondition':'*','cloudToDeviceMethod':"
+              "{'methodName':'reboot'},'maxExecutionTimeInSeconds':10}");
+    rig_pass_ms(&jobs.rig, SECONDS_MS(11));
+    check_job("the window is over, a call is in flight", &jobs, "j",
+              "running 3 = 0 ok, 2 failed, 0 canceled, 1 running");
+    check_int("cancel", rig_result(&jobs.rig, &cancel_job(&jobs, "j")->task), 0);
+    check_records("the records say what the statistics say", &jobs, "j",
+                  "d1 running\nd2 failed JobRunPreconditionFailed\n"
+                  "d3 failed JobRunPreconditionFailed\n");
+    device_answer(&fleet[0], fleet[0].calls[0], 200, "1");
+    rig_run(&jobs.rig);
+    check_job("the call still counts", &jobs, "j",
+              "cancelled 3 = 1 ok, 2 failed, 0 canceled, 0 running");
+    jobs_close(&jobs);
+}
+
+/* A step that was put together before the word came stands behind it in the same turn. */
+static void paused_in_the_turn_of_a_step(const char *body)
+{
+    struct job_rig jobs;
+    jobs_open(&jobs, 3);
+    attach_fleet(&jobs, 1, 3, "1");
+    queue_job(&jobs, "j", body);
+    while (job_now(&jobs, "j")->state != JOB_RUNNING)
+        rig_turn(&jobs.rig);
+    check_int("pause", control(&jobs, "j", JOB_PAUSE, NULL, 0), 0);
+    check_job("nobody is touched", &jobs, "j", "running 3 = 0 ok, 0 failed, 0 canceled, 0 running");
+    check_int("resume", control(&jobs, "j", JOB_RESUME, NULL, 0), 0);
+    check_job("nobody is left out", &jobs, "j",
+              "completed 3 = 3 ok, 0 failed, 0 canceled, 0 running");
+    jobs_close(&jobs);
+}
+
+static void a_pause_holds_from_its_answer_on(void **state)
+{
+    paused_in_the_turn_of_a_step(TWIN("{}"));
+    paused_in_the_turn_of_a_step(METHOD("{}"));
+}
+
+static void a_changed_rule_that_holds_already_aborts_at_once(void **state)
+{
+    struct job_rig jobs;
+    jobs_open(&jobs, 3);
+    struct device *fleet = attach_fleet(&jobs, 1, 2, NULL);
+    start_job(&jobs, "j", METHOD("{}"));
+    device_answer(&fleet[0], fleet[0].calls[0], 500, "1");
+    rig_run(&jobs.rig);
+    check_int("change",
+              control(&jobs, "j", JOB_CHANGE, "{'abort':[{'on':'rejected','percent':10}]}", 0), 0);
+    check_job("the rest is canceled, the call in flight still counts", &jobs, "j",
+              "failed 3 = 1 ok, 0 failed, 1 canceled, 1 running");
+    device_answer(&fleet[1], fleet[1].calls[0], 200, "1");
+    rig_run(&jobs.rig);
+    check_job("it is over", &jobs, "j", "failed 3 = 2 ok, 0 failed, 1 canceled, 0 running");
+    records(&jobs, "j");
+    jobs_close(&jobs);
+}
+
 static void a_pace_is_kept_and_can_be_changed(void **state)
 {
     struct job_rig jobs;
@@ -173,6 +257,10 @@ int main(void)
         cmocka_unit_test(a_paused_job_takes_no_further_device_and_goes_on_when_resumed),
         cmocka_unit_test(a_pause_does_not_stop_the_window_and_a_change_moves_it),
         cmocka_unit_test(a_job_that_is_paused_before_its_start_waits),
+        cmocka_unit_test(a_job_that_is_paused_before_its_start_ends_with_its_window),
+        cmocka_unit_test(what_the_window_ended_a_cancel_does_not_cancel),
+        cmocka_unit_test(a_pause_holds_from_its_answer_on),
+        cmocka_unit_test(a_changed_rule_that_holds_already_aborts_at_once),
         cmocka_unit_test(a_pace_is_kept_and_can_be_changed),
         cmocka_unit_test(too_many_refusals_abort_the_job_and_say_so),
         cmocka_unit_test(a_guard_refuses_to_start_on_more_than_was_meant),

@@ -327,6 +327,26 @@ static void a_target_deleted_while_the_window_ends_counts_once(void **state)
     deleted_at_the_end_of_the_window(true);
 }
 
+static void a_target_deleted_in_the_turn_of_its_call_counts_once(void **state)
+{
+    struct job_rig jobs;
+    jobs_open(&jobs, 2);
+    attach_fleet(&jobs, 1, 2, "1");
+    queue_job(&jobs, "j", METHOD_JOB("*"));
+    while (job_now(&jobs, "j")->state != JOB_RUNNING)
+        rig_turn(&jobs.rig);
+    struct registry_delete *gone = delete_device(&jobs.rig, "d1", "*");
+    rig_submit(&jobs.rig, &gone->task);
+    rig_turn(&jobs.rig);
+    check_records("its intent is on record, then it is gone", &jobs, "j",
+                  "d1 running\nd2 running\n");
+    rig_run(&jobs.rig);
+    check_job("one end for each", &jobs, "j",
+              "completed 2 = 1 ok, 1 failed, 0 canceled, 0 running");
+    records(&jobs, "j");
+    jobs_close(&jobs);
+}
+
 static void a_target_deleted_while_the_job_is_cancelled_counts_once(void **state)
 {
     struct job_rig jobs;
@@ -451,6 +471,7 @@ int main(void)
         cmocka_unit_test(calls_in_flight_at_the_end_of_the_window_finish),
         cmocka_unit_test(deleted_targets_fail_wherever_they_are),
         cmocka_unit_test(a_target_deleted_while_the_window_ends_counts_once),
+        cmocka_unit_test(a_target_deleted_in_the_turn_of_its_call_counts_once),
         cmocka_unit_test(a_target_deleted_while_the_job_is_cancelled_counts_once),
         cmocka_unit_test(two_jobs_call_a_device_in_the_order_of_their_starts),
         cmocka_unit_test(the_order_of_starts_holds_whoever_had_the_last_word),
