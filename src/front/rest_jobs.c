@@ -1,6 +1,7 @@
 /* Scheduled jobs over REST. Source: spec/jobs.md, spec/service-rest.md 12. */
 #include "front/paging.h"
 #include "front/routes.h"
+#include "job/preview.h"
 #include "job/request.h"
 #include "model/fault.h"
 
@@ -162,6 +163,61 @@ void rest_job_change(struct exchange *exchange)
         fail(exchange, err, &why);
     else
         control(exchange, task, JOB_CHANGE);
+}
+
+/* ---- retry: ours ---- */
+
+static void retry_finish(struct exchange *exchange)
+{
+    job_put_json(&exchange->out, ((struct job_retry *)exchange->task)->result);
+}
+
+void rest_job_retry(struct exchange *exchange)
+{
+    struct job_retry *task = exchange_new(exchange, struct job_retry);
+    struct why why;
+    yyjson_val *root = NULL;
+    const struct json_limits limits = {.size_max = JOB_BODY_MAX, .depth_max = JSON_DEPTH_MAX};
+    enum err err = ERR_OK;
+    if (exchange->body.len > 0)
+        err = json_read(exchange->body, &limits, &exchange->mem, &root, &why);
+    if (err == ERR_OK)
+        err = job_retry_read(root, &task->start_ticks, &task->window_s, &task->policy, &why);
+    if (err != ERR_OK) {
+        fail(exchange, err, &why);
+        return;
+    }
+    job_retry_init(task);
+    task->engine = exchange->front->config.engine;
+    task->id = exchange->segments[2];
+    exchange_task(exchange, &task->task, retry_finish);
+}
+
+/* ---- preview: ours ---- */
+
+struct preview {
+    struct read_work work;
+    struct job job;
+};
+
+static void preview_run(struct read_work *work, struct read_context *context)
+{
+    struct exchange *exchange = work->owner;
+    work->result =
+        job_preview_put(context, &((struct preview *)work)->job, &exchange->out, &work->why);
+}
+
+void rest_job_preview(struct exchange *exchange)
+{
+    struct preview *preview = exchange_new(exchange, struct preview);
+    struct why why;
+    struct str id = json_member_str(exchange->json, "jobId"); /* a sample depends on it */
+    enum err err = job_request_read(exchange->json, job_id_valid(id) ? id : STR("preview"),
+                                    hub_ticks(exchange), &exchange->mem, &preview->job, &why);
+    if (err != ERR_OK)
+        fail(exchange, err, &why);
+    else
+        exchange_work(exchange, &preview->work, preview_run, nothing_more);
 }
 
 /* ---- list ---- */

@@ -65,7 +65,7 @@ static const struct route routes[] = {
      ERROR_FORM_C},
     {HTTP_METHOD_GET, "/jobs/v2/query", rest_job_list, READ_OR_SERVICE, 0, false, ERROR_FORM_A},
     {HTTP_METHOD_GET, "/jobs/v2/{}", rest_job_get, READ_OR_SERVICE, 0, false, ERROR_FORM_A},
-    {HTTP_METHOD_PUT, "/jobs/v2/{}", rest_job_put, WRITE_OR_SERVICE, JOB_BODY_MAX, true,
+    {HTTP_METHOD_PUT, "/jobs/v2/{}", rest_job_put, WRITE_OR_SERVICE, JOB_REQUEST_MAX, true,
      ERROR_FORM_A},
     {HTTP_METHOD_POST, "/jobs/v2/{}/cancel", rest_job_cancel, WRITE_OR_SERVICE, JOB_BODY_MAX, false,
      ERROR_FORM_A},
@@ -77,6 +77,10 @@ static const struct route routes[] = {
 
 /* What Azure has not: looked at last, and not at all with --strict-azure. */
 static const struct route ours[] = {
+    {HTTP_METHOD_POST, "/jobs/v2/preview", rest_job_preview, WRITE_OR_SERVICE, JOB_REQUEST_MAX,
+     true, ERROR_FORM_A},
+    {HTTP_METHOD_POST, "/jobs/v2/{}/retry", rest_job_retry, WRITE_OR_SERVICE, JOB_BODY_MAX, false,
+     ERROR_FORM_A},
     {HTTP_METHOD_PATCH, "/jobs/v2/{}", rest_job_change, WRITE_OR_SERVICE, JOB_BODY_MAX, true,
      ERROR_FORM_A},
     {HTTP_METHOD_POST, "/jobs/v2/{}/pause", rest_job_pause, WRITE_OR_SERVICE, JOB_BODY_MAX, false,

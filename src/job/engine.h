@@ -58,6 +58,22 @@ struct job_create {
 };
 void job_create_init(struct job_create *task);
 
+/* Ours: POST .../retry of a final job. A child `{id}-r2` (of a child `-rN` the next number) does the same
+ * on the devices that failed; its policy is the parent's without sample and targets, with what `policy`
+ * changes. The parent stays as it is. ERR_NOT_FOUND FAULT_JOB_NOT_FOUND; ERR_CONFLICT
+ * FAULT_NOT_ALLOWED_IN_STATE for one that is not final; ERR_BAD_INPUT when nothing failed, or the
+ * child's id would be too long; ERR_BUSY as for job_create. */
+struct job_retry {
+    struct hub_task task;
+    struct job_engine *engine;
+    struct str id;
+    int64_t start_ticks;      /* 0: now */
+    int64_t window_s;         /* 0: the parent's */
+    yyjson_val *policy;       /* NULL: the parent's */
+    const struct job *result; /* the child, in task.mem */
+};
+void job_retry_init(struct job_retry *task);
+
 /* POST .../cancel: works in every unfinished state (strict: before the start); open devices become canceled, calls in flight
  * finish and count. ERR_NOT_FOUND FAULT_JOB_NOT_FOUND; ERR_CONFLICT FAULT_NOT_ALLOWED_IN_STATE for a
  * final job. */

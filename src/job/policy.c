@@ -98,6 +98,17 @@ static void put_per_tag(struct buf *out, const struct job_policy *policy, struct
     buf_put_char(out, '}');
 }
 
+static void put_targets(struct buf *out, const struct job_policy *policy)
+{
+    json_put_key(out, "targets");
+    buf_put_char(out, '{');
+    if (policy->targets == TARGETS_LIST)
+        json_put_member_i64(out, "deviceIds", policy->target_count);
+    else
+        json_put_member_str(out, "failedOf", str_from(policy->failed_of));
+    buf_put_char(out, '}');
+}
+
 struct str policy_text(const struct job_policy *policy, struct arena *mem)
 {
     struct buf out = {0};
@@ -118,6 +129,8 @@ struct str policy_text(const struct job_policy *policy, struct arena *mem)
         put_rules(&out, policy);
     put_share(&out, "sample", policy->sample_devices, policy->sample_percent);
     put_share(&out, "guard", policy->guard_devices, policy->guard_percent);
+    if (policy->targets != TARGETS_CONDITION)
+        put_targets(&out, policy);
     buf_put_char(&out, '}');
     struct str text = out.len > 2 ? str_copy(mem, buf_str(&out)) : STR_NONE;
     buf_done(&out);

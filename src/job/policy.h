@@ -8,6 +8,7 @@
  *    "offline":"skip",                        wait (Azure's way), skip, fail
  *    "perTag":{"path":"tags.site","devices":5},
  *    "deviceTimeoutInSeconds":120,            from the first call of a device to its outcome
+ *    "targets":{"deviceIds":["a","b"]},       instead of a condition; or {"failedOf":"earlierJob"}
  *    "abort":[{"on":"failed","percent":5,"minimumDevices":20}],
  *    "sample":{"devices":10},                 or percent; the same devices for the same job id
  *    "guard":{"devices":1000}}                or percent of the fleet: more targets refuse to start
@@ -16,11 +17,13 @@
 #pragma once
 #include "base/err.h"
 #include "base/json.h"
+#include "model/job.h"
 
 enum {
     POLICY_ABORT_RULES_MAX = 8,
     POLICY_IN_FLIGHT_MAX = 100000,
-    POLICY_SIZE_MAX = 4096, /* bytes of its JSON text */
+    POLICY_SIZE_MAX = 4096,      /* bytes of its JSON text */
+    POLICY_TARGETS_MAX = 100000, /* ids in a list */
     POLICY_ATTEMPTS_MAX = 20,
     POLICY_DELAY_MAX_S = 86400,
     POLICY_PATH_MAX = 128,   /* bytes of perTag.path */
@@ -44,7 +47,12 @@ struct retry_rule {
 
 enum offline_rule { OFFLINE_WAIT, OFFLINE_SKIP, OFFLINE_FAIL, OFFLINE_RULES };
 
+enum targets_kind { TARGETS_CONDITION, TARGETS_LIST, TARGETS_FAILED_OF };
+
 struct job_policy { /* zero: no limits */
+    enum targets_kind targets;
+    uint32_t target_count;          /* ids in the list; the list itself is stored apart */
+    char failed_of[JOB_ID_MAX + 1]; /* an earlier job */
     double per_second;
     double ramp_start, ramp_factor; /* per second; times */
     uint32_t ramp_every;            /* successes to a step; 0: no ramp */

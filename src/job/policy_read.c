@@ -1,6 +1,7 @@
 /* policy_read.c - a policy object becomes limits and rules, or is refused with the member's name. */
 #include "job/policy_words.h"
 #include "model/fault.h"
+#include "model/identity.h"
 #include "model/job.h"
 
 #define BAD(...) err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why, __VA_ARGS__)
@@ -258,10 +259,52 @@ static yyjson_val *member(yyjson_val *root, const char *name, bool *gone)
     return *gone ? NULL : value;
 }
 
+/* ---- reading: targets ---- */
+
+static enum err read_ids(yyjson_val *ids, struct job_policy *out, struct why *why)
+{
+    size_t index, max;
+    yyjson_val *id;
+    if (!yyjson_is_arr(ids) || yyjson_arr_size(ids) == 0 ||
+        yyjson_arr_size(ids) > POLICY_TARGETS_MAX)
+        return BAD("policy.targets.deviceIds must be an array of 1 to %d ids", POLICY_TARGETS_MAX);
+    yyjson_arr_foreach(ids, index, max, id)
+    {
+        if (!yyjson_is_str(id) || !identity_id_valid(json_str(id)))
+            return BAD("policy.targets.deviceIds[%zu] is no device id", index);
+    }
+    out->target_count = (uint32_t)yyjson_arr_size(ids);
+    return ERR_OK;
+}
+
+/* Stored text has the number of ids in place of them. */
+static enum err read_targets(yyjson_val *targets, bool stored, struct job_policy *out,
+                             struct why *why)
+{
+    yyjson_val *ids = yyjson_obj_get(targets, "deviceIds");
+    struct str earlier = json_member_str(targets, "failedOf");
+    enum err err = ONLY(targets, "policy.targets", "deviceIds", "failedOf");
+    if (err == ERR_OK && (ids != NULL) == (earlier.ptr != NULL))
+        err = BAD("policy.targets needs deviceIds or failedOf, one of them");
+    if (err == ERR_OK && earlier.ptr && !job_id_valid(earlier))
+        err = BAD("policy.targets.failedOf must be the id of a job");
+    if (err != ERR_OK)
+        return err;
+    out->targets = ids ? TARGETS_LIST : TARGETS_FAILED_OF;
+    if (earlier.ptr)
+        memcpy(out->failed_of, earlier.ptr, earlier.len);
+    out->failed_of[earlier.ptr ? earlier.len : 0] = '\0';
+    if (ids && stored && yyjson_is_uint(ids))
+        out->target_count = (uint32_t)yyjson_get_uint(ids);
+    else if (ids)
+        return read_ids(ids, out, why);
+    return ERR_OK;
+}
+
 /* What is fixed at the start. */
 static enum err check_running(yyjson_val *root, struct why *why)
 {
-    static const char *const fixed[] = {"sample", "guard", "offline", "perTag"};
+    static const char *const fixed[] = {"sample", "guard", "offline", "perTag", "targets"};
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         if (yyjson_obj_get(root, fixed[i]))
             return BAD("policy.%s counts at the start; this job exists already", fixed[i]);
@@ -298,7 +341,8 @@ static enum err read_limits(yyjson_val *root, struct job_policy *next, struct wh
     return err;
 }
 
-static enum err read_choices(yyjson_val *root, struct job_policy *next, struct why *why)
+static enum err read_choices(yyjson_val *root, bool stored, struct job_policy *next,
+                             struct why *why)
 {
     bool gone;
     yyjson_val *value;
@@ -311,23 +355,33 @@ static enum err read_choices(yyjson_val *root, struct job_policy *next, struct w
         err = read_offline(value, next, why);
     if (err == ERR_OK && (value = member(root, "perTag", &gone)))
         err = read_per_tag(value, next, why);
+    if (err == ERR_OK && (value = member(root, "targets", &gone)))
+        err = read_targets(value, stored, next, why);
+    return err;
+}
+
+enum reading { READ_NEW, READ_CHANGE, READ_STORED };
+
+static enum err read_policy(yyjson_val *root, enum reading how, struct job_policy *out,
+                            struct why *why)
+{
+    struct job_policy next = *out;
+    enum err err = ONLY(root, "policy", "pace", "maxInFlight", "retry", "offline", "perTag",
+                        "deviceTimeoutInSeconds", "abort", "sample", "guard", "targets");
+    if (err == ERR_OK && how == READ_CHANGE)
+        err = check_running(root, why);
+    if (err == ERR_OK)
+        err = read_limits(root, &next, why);
+    if (err == ERR_OK)
+        err = read_choices(root, how == READ_STORED, &next, why);
+    if (err == ERR_OK)
+        *out = next;
     return err;
 }
 
 enum err policy_read(yyjson_val *root, bool running, struct job_policy *out, struct why *why)
 {
-    struct job_policy next = *out;
-    enum err err = ONLY(root, "policy", "pace", "maxInFlight", "retry", "offline", "perTag",
-                        "deviceTimeoutInSeconds", "abort", "sample", "guard");
-    if (err == ERR_OK && running)
-        err = check_running(root, why);
-    if (err == ERR_OK)
-        err = read_limits(root, &next, why);
-    if (err == ERR_OK)
-        err = read_choices(root, &next, why);
-    if (err == ERR_OK)
-        *out = next;
-    return err;
+    return read_policy(root, running ? READ_CHANGE : READ_NEW, out, why);
 }
 
 enum err policy_read_text(struct str text, struct job_policy *out, struct why *why)
@@ -340,7 +394,7 @@ enum err policy_read_text(struct str text, struct job_policy *out, struct why *w
     const struct json_limits limits = {.size_max = POLICY_SIZE_MAX, .depth_max = 8};
     enum err err = json_read(text, &limits, &mem, &root, why);
     if (err == ERR_OK)
-        err = policy_read(root, false, out, why);
+        err = read_policy(root, READ_STORED, out, why);
     arena_done(&mem);
     return err == ERR_OK ? ERR_OK : ERR_CORRUPT;
 }

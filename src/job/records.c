@@ -306,3 +306,56 @@ enum err records_of_job(struct store_reader *reader, const struct job *job, uint
     arena_done(&mem);
     return err;
 }
+
+/* ---- who failed ---- */
+
+struct failed {
+    roaring_bitmap_t *failed, *spoken; /* of the entries: failed, and with a word that is final */
+};
+
+static bool sort_entry(void *arg, const struct job_entry *entry)
+{
+    struct failed *found = arg;
+    if (entry->status == RECORD_FAILED)
+        roaring_bitmap_add(found->failed, entry->number);
+    if (entry->status != RECORD_PENDING)
+        roaring_bitmap_add(found->spoken, entry->number);
+    return true;
+}
+
+/* The targets of a slice about which nothing is stored. */
+static enum err add_silent(const struct job *job, const struct job_slice *slice,
+                           const roaring_bitmap_t *spoken, roaring_bitmap_t *out, struct why *why)
+{
+    roaring_bitmap_t *targets =
+        roaring_bitmap_portable_deserialize_safe(slice->targets.ptr, slice->targets.len);
+    if (!targets)
+        return err_fail(ERR_CORRUPT, why, "the targets of job %u cannot be read", slice->job);
+    uint32_t first = slice->slice << STORE_SLICE_BITS;
+    if (job->type == JOB_TYPE_UPDATE_TWIN && slice->cursor > 0)
+        roaring_bitmap_remove_range_closed(targets, first, first + slice->cursor - 1);
+    roaring_bitmap_andnot_inplace(targets, spoken);
+    roaring_bitmap_or_inplace(out, targets);
+    roaring_bitmap_free(targets);
+    return ERR_OK;
+}
+
+enum err records_failed(struct store_reader *reader, const struct job *job, roaring_bitmap_t *out,
+                        struct why *why)
+{
+    struct failed found = {out, roaring_bitmap_create()};
+    struct job_record silent = {.status = RECORD_PENDING};
+    struct arena mem = {0};
+    struct job_slice *slices;
+    size_t count = 0;
+    enum err err = store_job_entries(reader, job->number, 0, UINT32_MAX, sort_entry, &found, why);
+    if (job->begun_ticks != TIME_UNSET)
+        derive(job, &silent);
+    if (err == ERR_OK && silent.status == RECORD_FAILED)
+        err = store_job_slices(reader, job->number, &mem, &slices, &count, why);
+    for (size_t i = 0; err == ERR_OK && i < count; i++)
+        err = add_silent(job, &slices[i], found.spoken, out, why);
+    roaring_bitmap_free(found.spoken);
+    arena_done(&mem);
+    return err;
+}

@@ -16,6 +16,10 @@ struct records_visit {
     bool (*record)(void *arg, uint32_t number, const struct job_record *record);
     void *arg;
 };
+/* Add the numbers of the devices whose record is failed to `out`. */
+enum err records_failed(struct store_reader *reader, const struct job *job, roaring_bitmap_t *out,
+                        struct why *why);
+
 /* Give the records of one job with numbers greater than `after_number`, in number order, until the
  * visitor returns false (the caller resumes with the last number it saw). The record and its texts
  * are valid until the visitor returns. A job that has not begun has no records. */

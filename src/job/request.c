@@ -97,6 +97,25 @@ static enum err check_condition(struct str condition, struct arena *mem, struct 
     return ERR_OK;
 }
 
+/* The policy names the targets: there is no condition beside it. */
+static yyjson_val *targets_of(yyjson_val *root)
+{
+    yyjson_val *targets = yyjson_obj_get(yyjson_obj_get(root, "policy"), "targets");
+    return is_absent(targets) ? NULL : targets;
+}
+
+static enum err read_targets(yyjson_val *root, struct arena *mem, struct job *job, struct why *why)
+{
+    yyjson_val *condition = yyjson_obj_get(root, "queryCondition");
+    if (!is_absent(condition) && !yyjson_equals_str(condition, ""))
+        return BAD("queryCondition and policy.targets exclude each other");
+    yyjson_val *ids = yyjson_obj_get(targets_of(root), "deviceIds");
+    job->condition = STR("");
+    if (yyjson_is_arr(ids)) /* checked with the policy */
+        job->list = value_text(ids, mem);
+    return ERR_OK;
+}
+
 static enum err read_condition(yyjson_val *root, struct arena *mem, struct job *job,
                                struct why *why)
 {
@@ -224,6 +243,8 @@ static enum err read_body(yyjson_val *root, struct arena *mem, struct job *job, 
 
 static enum err read_policy(yyjson_val *root, struct arena *mem, struct job *job, struct why *why)
 {
+    if (targets_of(root) && job->condition.len > 0)
+        return BAD("this job is for the device of its path: policy.targets does not go with it");
     yyjson_val *value = yyjson_obj_get(root, "policy");
     struct job_policy policy = {0};
     if (is_absent(value))
@@ -242,6 +263,8 @@ static enum err read_policy(yyjson_val *root, struct arena *mem, struct job *job
 static struct job new_job(struct str id, struct arena *mem)
 {
     return (struct job){.id = str_copy(mem, id),
+                        .parent = STR_NONE,
+                        .list = STR_NONE,
                         .state = JOB_QUEUED,
                         .begun_ticks = TIME_UNSET,
                         .end_ticks = TIME_UNSET};
@@ -276,7 +299,8 @@ enum err job_request_read(yyjson_val *root, struct str path_id, int64_t now_tick
     if (err == ERR_OK)
         err = read_type(root, &job, why);
     if (err == ERR_OK)
-        err = read_condition(root, mem, &job, why);
+        err = targets_of(root) ? read_targets(root, mem, &job, why)
+                               : read_condition(root, mem, &job, why);
     if (err == ERR_OK)
         err = read_body(root, mem, &job, why);
     if (err == ERR_OK)
@@ -346,5 +370,39 @@ enum err job_change_read(yyjson_val *root, int64_t *window_s, yyjson_val **polic
     }
     if (err == ERR_OK && *window_s == 0 && !*policy)
         err = BAD("nothing to change: give maxExecutionTimeInSeconds or policy");
+    return err;
+}
+
+enum err job_retry_read(yyjson_val *root, int64_t *start_ticks, int64_t *window_s,
+                        yyjson_val **policy, struct why *why)
+{
+    struct job job = {0};
+    size_t index, count;
+    yyjson_val *key, *value;
+    *start_ticks = *window_s = 0;
+    *policy = NULL;
+    if (!root)
+        return ERR_OK;
+    enum err err = check_object(root, why);
+    if (err != ERR_OK)
+        return err;
+    yyjson_obj_foreach(root, index, count, key, value)
+    {
+        struct str name = json_str(key);
+        if (!str_eq(name, STR("maxExecutionTimeInSeconds")) && !str_eq(name, STR("policy")) &&
+            !str_eq(name, STR("startTime")))
+            return BAD("'%.*s' is taken from the first job; startTime, maxExecutionTimeInSeconds "
+                       "and policy can be given",
+                       STR_ARG(str_take(name, 64)));
+    }
+    *policy = yyjson_obj_get(root, "policy");
+    if (!is_absent(yyjson_obj_get(root, "startTime"))) {
+        err = read_start(root, 0, &job, why);
+        *start_ticks = job.start_ticks;
+    }
+    if (err == ERR_OK && !is_absent(yyjson_obj_get(root, "maxExecutionTimeInSeconds"))) {
+        err = read_window(root, &job, why);
+        *window_s = job.window_s;
+    }
     return err;
 }

@@ -20,6 +20,11 @@ enum err job_request_read(yyjson_val *root, struct str path_id, int64_t now_tick
  * policy (NULL when absent), at least one of them and nothing else. ERR_BAD_INPUT names the member. */
 enum err job_change_read(yyjson_val *root, int64_t *window_s, yyjson_val **policy, struct why *why);
 
+/* Read the body of POST .../retry: an object with startTime, maxExecutionTimeInSeconds and policy, each of
+ * them optional, and nothing else; NULL is one without. `*start_ticks` 0: now. */
+enum err job_retry_read(yyjson_val *root, int64_t *start_ticks, int64_t *window_s,
+                        yyjson_val **policy, struct why *why);
+
 /* The per-device form of api-version 2016-09-30-preview: PUT /jobs/v2/{device}/methods/{job}. The
  * body is a cloudToDeviceMethod object, or a v2 body without queryCondition. Becomes a v2 job whose
  * condition is deviceId = '{device}'. */

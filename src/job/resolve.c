@@ -1,10 +1,9 @@
 #include "base/log.h"
 #include "base/map.h"
-#include "hub/walk.h"
 #include "job/group_find.h"
 #include "job/run.h"
+#include "job/targets.h"
 #include "model/fault.h"
-#include "query/query.h"
 #include <assert.h>
 #include <stdio.h>
 
@@ -16,9 +15,9 @@ struct resolve {
     struct run_task task; /* the begin task; posted when the reader is done */
     struct read_work work;
     struct run_body body;
-    struct query *query;
     struct job_policy policy;
-    struct str id;
+    const struct job *job;
+    uint32_t missing;
     struct read_context *context; /* while the reader runs */
     roaring_bitmap_t *targets;
     struct job_slice *slices;
@@ -30,12 +29,6 @@ struct resolve {
 };
 
 /* ---- on a reader ---- */
-
-static bool take_target(void *arg, const struct twin_view *twin)
-{
-    roaring_bitmap_add(arg, twin->identity->number);
-    return true;
-}
 
 static void make_slices(struct resolve *resolve)
 {
@@ -70,73 +63,6 @@ static void make_slices(struct resolve *resolve)
     resolve->device_count = (uint32_t)roaring_bitmap_get_cardinality(resolve->targets);
 }
 
-/* ---- guard and sample ---- */
-
-static enum err check_guard(struct resolve *resolve, struct why *why)
-{
-    const struct job_policy *policy = &resolve->policy;
-    uint64_t found = roaring_bitmap_get_cardinality(resolve->targets);
-    struct store_counters counters;
-    if (policy->guard_devices > 0 && found > policy->guard_devices)
-        return err_fault(ERR_LIMIT, FAULT_ARGUMENT_INVALID, why,
-                         "guard: the condition names %llu devices, the policy allows %u",
-                         (unsigned long long)found, policy->guard_devices);
-    if (policy->guard_percent <= 0)
-        return ERR_OK;
-    enum err err = store_read_counters(resolve->context->store, &counters, why);
-    if (err != ERR_OK)
-        return err;
-    double fleet = (double)counters.devices_enabled + counters.devices_disabled;
-    if ((double)found * 100 > policy->guard_percent * fleet)
-        return err_fault(
-            ERR_LIMIT, FAULT_ARGUMENT_INVALID, why,
-            "guard: the condition names %llu of %.0f devices, the policy allows %.4g %%",
-            (unsigned long long)found, fleet, policy->guard_percent);
-    return ERR_OK;
-}
-
-struct ticket {
-    uint64_t drawn;
-    uint32_t number;
-};
-
-static int by_ticket(const void *a, const void *b)
-{
-    const struct ticket *x = a, *y = b;
-    if (x->drawn != y->drawn)
-        return x->drawn < y->drawn ? -1 : 1;
-    return x->number < y->number ? -1 : x->number > y->number;
-}
-
-/* Each target draws a ticket, the hash of job id and its number; the lowest ones are taken. So the
- * choice is the same however often it is made, and another job chooses others. */
-static void draw_sample(struct resolve *resolve)
-{
-    const struct job_policy *policy = &resolve->policy;
-    size_t found = (size_t)roaring_bitmap_get_cardinality(resolve->targets);
-    size_t wanted = policy->sample_devices;
-    if (policy->sample_percent > 0)
-        wanted = (size_t)((double)found * policy->sample_percent / 100 + 0.999999);
-    if (wanted == 0 || wanted >= found)
-        return;
-    struct ticket *tickets = xcalloc(found, sizeof(*tickets));
-    size_t count = 0;
-    roaring_uint32_iterator_t it;
-    for (roaring_init_iterator(resolve->targets, &it); it.has_value;
-         roaring_advance_uint32_iterator(&it)) {
-        char text[JOB_ID_MAX + 16];
-        int length =
-            snprintf(text, sizeof(text), "%.*s/%u", STR_ARG(resolve->id), it.current_value);
-        tickets[count++] =
-            (struct ticket){hash_stable(str_of(text, (size_t)length)), it.current_value};
-    }
-    qsort(tickets, count, sizeof(*tickets), by_ticket);
-    roaring_bitmap_clear(resolve->targets);
-    for (size_t i = 0; i < wanted; i++)
-        roaring_bitmap_add(resolve->targets, tickets[i].number);
-    free(tickets);
-}
-
 static enum err read_job(struct resolve *resolve, struct why *why)
 {
     struct arena *mem = &resolve->work.mem;
@@ -149,10 +75,7 @@ static enum err read_job(struct resolve *resolve, struct why *why)
         err = run_body_read(job, &resolve->body, why);
     if (err == ERR_OK)
         err = policy_read_text(job->policy, &resolve->policy, why);
-    if (err == ERR_OK)
-        resolve->id = job->id;
-    if (err == ERR_OK)
-        err = query_compile(job->condition, QUERY_CONDITION, mem, &resolve->query, why);
+    resolve->job = job;
     return err;
 }
 
@@ -162,26 +85,22 @@ static void resolve_run(struct read_work *work, struct read_context *context)
 {
     struct resolve *resolve = (struct resolve *)((char *)work - offsetof(struct resolve, work));
     resolve->context = context;
-    resolve->targets = roaring_bitmap_create();
     work->result = read_job(resolve, &work->why);
     if (work->result == ERR_OK)
-        work->result = twin_walk(context,
-                                 &(struct twin_walk){.query = resolve->query,
-                                                     .one_state = true,
-                                                     .numbers_only = true,
-                                                     .visit = take_target,
-                                                     .arg = resolve->targets},
-                                 &work->why);
+        work->result = targets_find(context, resolve->job, &resolve->policy, STR_NONE,
+                                    &resolve->targets, &resolve->missing, &work->why);
     if (work->result == ERR_OK)
-        work->result = check_guard(resolve, &work->why);
+        work->result =
+            targets_guard(context->store, &resolve->policy, resolve->targets, &work->why);
     if (work->result == ERR_OK) {
-        draw_sample(resolve);
+        targets_sample(&resolve->policy, resolve->job->id, resolve->targets);
         make_slices(resolve);
     }
     if (work->result == ERR_OK && resolve->policy.per_tag_devices > 0)
         work->result = groups_find(context->store, &resolve->policy, resolve->targets, &work->mem,
                                    &resolve->groups, &resolve->group_count, &work->why);
-    roaring_bitmap_free(resolve->targets);
+    if (resolve->targets)
+        roaring_bitmap_free(resolve->targets);
 }
 
 static void resolve_reply(struct read_work *work)
@@ -217,6 +136,7 @@ static enum err begin_decide(struct hub_task *task, struct hub_turn *turn, struc
         err = job_move(job, JOB_BEGIN, why);
         job->begun_ticks = turn->now_ticks;
         job->counts.devices = resolve->device_count;
+        job->missing = resolve->missing;
         for (size_t i = 0; i < resolve->slice_count; i++)
             turn_put_slice(turn, resolve->slices[i]);
         for (size_t i = 0; i < resolve->group_count; i++) {

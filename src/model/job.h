@@ -18,8 +18,9 @@
 
 enum {
     JOB_ID_MAX = 64,
-    JOB_CONDITION_MAX = 8192,  /* characters, as for queries */
-    JOB_BODY_MAX = 512 * 1024, /* bytes of a job request */
+    JOB_CONDITION_MAX = 8192,   /* characters, as for queries */
+    JOB_BODY_MAX = 512 * 1024,  /* bytes of updateTwin or cloudToDeviceMethod */
+    JOB_REQUEST_MAX = 16 << 20, /* bytes of a request that may hold a list of devices */
     JOB_WINDOW_DEFAULT_S = 3600,
     JOB_WINDOW_MAX_S = 2147483647,
 };
@@ -56,6 +57,9 @@ struct job {
     struct str failure_reason; /* STR_NONE unless FAILED */
     struct job_counts counts;
     struct str policy;     /* JSON, our addition to the request; STR_NONE when there is none */
+    struct str parent;     /* the job that this one retries; STR_NONE: none */
+    uint32_t missing;      /* ids of its list that were not there when it began */
+    struct str list;       /* JSON array of ids, of a job to be stored; never read with the row */
     bool paused;           /* takes no further devices until it is resumed */
     uint32_t owner, epoch; /* which node carries it, how often it changed hands */
 };

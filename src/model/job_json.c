@@ -57,6 +57,10 @@ void job_put_json(struct buf *out, const struct job *job)
     /* Ours, and only where they are used: a client of Azure's is never surprised. */
     if (job->policy.ptr)
         json_put_member_raw(out, "policy", job->policy);
+    if (job->parent.ptr)
+        json_put_member_str(out, "parentJobId", job->parent);
+    if (job->missing > 0)
+        json_put_member_i64(out, "devicesNotFound", job->missing);
     if (job->paused && !job_is_final(job->state))
         json_put_member_bool(out, "paused", true);
     buf_put_char(out, '}');

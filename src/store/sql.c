@@ -31,7 +31,7 @@
 #define JOB                                                                                        \
     "SELECT j.number, j.id, j.type, j.created, j.condition, j.body, p.state, p.start, p.window,"   \
     " p.begun, p.ended, p.failure_reason, p.devices, p.succeeded, p.failed, p.canceled,"           \
-    " p.running, p.owner, p.epoch, p.policy, p.paused"                                             \
+    " p.running, p.owner, p.epoch, p.policy, p.paused, j.parent, p.missing"                        \
     " FROM job j JOIN job_progress p ON p.number = j.number"
 
 #define WRITE_SECTION(table)                                                                       \
@@ -80,16 +80,21 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_WRITE_PRESENCE] = "INSERT OR REPLACE INTO presence (page, bytes) VALUES (?1, ?2)",
     [SQL_FLEET_SLICE] = "SELECT devices FROM fleet WHERE slice = ?1",
     [SQL_WRITE_FLEET_SLICE] = "INSERT OR REPLACE INTO fleet (slice, devices) VALUES (?1, ?2)",
-    [SQL_WRITE_JOB] = "INSERT INTO job (number, id, type, created, condition, body)"
-                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [SQL_WRITE_JOB] = "INSERT INTO job (number, id, type, created, condition, body, parent)"
+                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [SQL_WRITE_JOB_LIST] = "INSERT INTO job_list (job, ids) VALUES (?1, ?2)",
+    [SQL_JOB_LIST] = "SELECT ids FROM job_list WHERE job = ?1",
+    [SQL_PURGE_LIST] = "DELETE FROM job_list WHERE job = ?1",
     [SQL_WRITE_JOB_PROGRESS_NEW] =
         "INSERT INTO job_progress (number, state, start, window, begun, ended, failure_reason,"
-        " devices, succeeded, failed, canceled, running, owner, epoch, policy, paused)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+        " devices, succeeded, failed, canceled, running, owner, epoch, policy, paused,"
+        " missing) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
+        " ?17)",
     [SQL_WRITE_JOB_PROGRESS] =
         "UPDATE job_progress SET state = ?2, start = ?3, window = ?4, begun = ?5, ended = ?6,"
         " failure_reason = ?7, devices = ?8, succeeded = ?9, failed = ?10, canceled = ?11,"
-        " running = ?12, owner = ?13, epoch = ?14, policy = ?15, paused = ?16 WHERE number = ?1",
+        " running = ?12, owner = ?13, epoch = ?14, policy = ?15, paused = ?16,"
+        " missing = ?17 WHERE number = ?1",
     [SQL_WRITE_SLICE] = "INSERT INTO job_slice (job, slice, targets) VALUES (?1, ?2, ?3)",
     [SQL_WRITE_CURSOR] =
         "INSERT OR REPLACE INTO job_cursor (job, slice, cursor) VALUES (?1, ?2, ?3)",

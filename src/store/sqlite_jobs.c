@@ -33,6 +33,9 @@ static bool read_job(sqlite3_stmt *row, struct job *job)
         .epoch = (uint32_t)sqlite3_column_int64(row, 18),
         .policy = column_str(row, 19),
         .paused = sqlite3_column_int64(row, 20) != 0,
+        .parent = column_str(row, 21),
+        .missing = (uint32_t)sqlite3_column_int64(row, 22),
+        .list = STR_NONE,
     };
     return true;
 }
@@ -51,6 +54,7 @@ static struct job *copy_job(struct arena *mem, const struct job *row)
     job->body = keep(mem, job->body);
     job->failure_reason = keep(mem, job->failure_reason);
     job->policy = keep(mem, job->policy);
+    job->parent = keep(mem, job->parent);
     return job;
 }
 
@@ -256,5 +260,21 @@ enum err sqlite_job_groups(struct store_reader *reader, uint32_t job,
         if (!visit(arg, &group))
             break;
     }
+    return db_finish(db, query, rc, why);
+}
+
+enum err sqlite_job_list(struct store_reader *reader, uint32_t job, struct arena *mem,
+                         struct str *out, struct why *why)
+{
+    struct db *db = reader_db(reader);
+    enum err err;
+    *out = STR_NONE;
+    sqlite3_stmt *query = db_query(db, SQL_JOB_LIST, &err, why);
+    if (err)
+        return err;
+    bind_int(query, 1, job);
+    int rc = sqlite3_step(query);
+    if (rc == SQLITE_ROW)
+        *out = keep(mem, column_str(query, 0));
     return db_finish(db, query, rc, why);
 }

@@ -150,6 +150,8 @@ enum err sqlite_job_entries(struct store_reader *reader, uint32_t job, uint32_t 
 enum err sqlite_job_chunks(struct store_reader *reader, uint32_t job, uint32_t first, uint32_t last,
                            bool (*visit)(void *, const struct job_chunk *), void *arg,
                            struct why *why);
+enum err sqlite_job_list(struct store_reader *reader, uint32_t job, struct arena *mem,
+                         struct str *out, struct why *why);
 enum err sqlite_job_groups(struct store_reader *reader, uint32_t job,
                            bool (*visit)(void *, const struct job_group *), void *arg,
                            struct why *why);

@@ -401,6 +401,18 @@ static void bind_progress(sqlite3_stmt *query, const struct job *job)
     bind_int(query, 14, job->epoch);
     bind_text(query, 15, job->policy);
     bind_int(query, 16, job->paused);
+    bind_int(query, 17, job->missing);
+}
+
+static enum err insert_list(struct writing *w, const struct job *job)
+{
+    enum err err;
+    sqlite3_stmt *query = db_query(w->db, SQL_WRITE_JOB_LIST, &err, w->why);
+    if (err)
+        return err;
+    bind_int(query, 1, job->number);
+    bind_text(query, 2, job->list);
+    return run(w, query);
 }
 
 static enum err insert_job(struct writing *w, const struct job *job)
@@ -415,7 +427,10 @@ static enum err insert_job(struct writing *w, const struct job *job)
     bind_int(query, 4, job->created_ticks);
     bind_text(query, 5, job->condition);
     bind_text(query, 6, job->body);
+    bind_text(query, 7, job->parent);
     err = run(w, query);
+    if (!err && job->list.ptr)
+        err = insert_list(w, job);
     if (err)
         return err;
     query = db_query(w->db, SQL_WRITE_JOB_PROGRESS_NEW, &err, w->why);

@@ -170,6 +170,12 @@ enum err store_job_outcomes(struct store_reader *reader, uint32_t job, uint32_t 
     return reader->ops->job_outcomes(reader, job, id, visit, arg, why);
 }
 
+enum err store_job_list(struct store_reader *reader, uint32_t job, struct arena *mem,
+                        struct str *out, struct why *why)
+{
+    return reader->ops->job_list(reader, job, mem, out, why);
+}
+
 enum err store_job_groups(struct store_reader *reader, uint32_t job,
                           bool (*visit)(void *, const struct job_group *), void *arg,
                           struct why *why)

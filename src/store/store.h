@@ -281,6 +281,9 @@ enum err store_job_chunks(struct store_reader *reader, uint32_t job, uint32_t fi
 enum err store_job_outcomes(struct store_reader *reader, uint32_t job, uint32_t id,
                             bool (*visit)(void *arg, const struct job_outcome *outcome), void *arg,
                             struct why *why);
+/* The list of ids of a job that was stored with one; STR_NONE when there is none. */
+enum err store_job_list(struct store_reader *reader, uint32_t job, struct arena *mem,
+                        struct str *out, struct why *why);
 /* The groups of a job, by id. */
 enum err store_job_groups(struct store_reader *reader, uint32_t job,
                           bool (*visit)(void *arg, const struct job_group *group), void *arg,

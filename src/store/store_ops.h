@@ -51,6 +51,8 @@ struct store_reader_ops {
     enum err (*job_chunks)(struct store_reader *, uint32_t job, uint32_t first, uint32_t last,
                            bool (*visit)(void *, const struct job_chunk *), void *arg,
                            struct why *);
+    enum err (*job_list)(struct store_reader *, uint32_t job, struct arena *mem, struct str *out,
+                         struct why *why);
     enum err (*job_groups)(struct store_reader *, uint32_t job,
                            bool (*visit)(void *, const struct job_group *), void *arg,
                            struct why *why);
