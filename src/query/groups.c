@@ -22,6 +22,12 @@ struct group {
     struct str *values;    /* as JSON, one per GROUP BY path; STR_NONE for undefined */
     struct tally *tallies; /* one per column */
 };
+/* Few values are many twins' group: where one was met lately, its group is at hand without a key. */
+enum { MEMO = 256 }; /* as many as a byte can tell apart */
+struct memo {
+    struct value value; /* a text stands in the group's key */
+    struct group *group;
+};
 struct query_groups {
     const struct query *query;
     struct strmap by_key;
@@ -30,10 +36,13 @@ struct query_groups {
     struct arena mem;  /* the groups */
     struct arena work; /* of one document */
     struct buf key, json;
+    struct memo memo[MEMO];
 };
 
 static struct group *new_group(struct query_groups *groups, struct str key);
 static struct str group_key(struct query_groups *groups, const struct source *src);
+static struct memo *memo_of(struct query_groups *groups, struct value v);
+static bool is_memo(const struct memo *memo, struct value v);
 static void feed(struct query_groups *groups, struct group *group, const struct source *src);
 
 struct query_groups *query_groups_create(const struct query *query)
@@ -96,11 +105,23 @@ static enum err find_group(struct query_groups *groups, const struct source *src
                            struct group **out, struct why *why)
 {
     bool is_new = false;
-    enum err err = ERR_OK;
-    if (groups->query->group_count == 0)
+    if (groups->query->group_count == 0) {
         *out = groups->groups[0];
-    else
-        err = group_of(groups, group_key(groups, src), out, &is_new, why);
+        return ERR_OK;
+    }
+    struct value v = groups->query->group_count == 1 ? path_read(&groups->query->groups[0], src)
+                                                     : value_undefined();
+    struct memo *memo = memo_of(groups, v);
+    if (memo && is_memo(memo, v)) {
+        *out = memo->group;
+        return ERR_OK;
+    }
+    enum err err = group_of(groups, group_key(groups, src), out, &is_new, why);
+    if (!err && memo) {
+        *memo = (struct memo){v, *out};
+        if (v.kind == VALUE_TEXT) /* the key ends with it */
+            memo->value.text.ptr = (*out)->key.ptr + (*out)->key.len - v.text.len;
+    }
     if (!err && is_new) {
         (*out)->first = src->doc->twin ? src->doc->twin->identity->number : 0;
         keep_values(groups, *out, src);
@@ -132,6 +153,47 @@ static struct group *new_group(struct query_groups *groups, struct str key)
     groups->groups[groups->count++] = group;
     strmap_put(&groups->by_key, group->key, group);
     return group;
+}
+
+/* ---- lately met ---- */
+
+static uint64_t four(const char *at)
+{
+    uint32_t bytes;
+    memcpy(&bytes, at, sizeof bytes);
+    return bytes;
+}
+
+/* Of its ends and its length: any spread will do, what collides goes the long way. */
+static uint64_t mix(struct str text)
+{
+    uint64_t ends = text.len >= 4 ? four(text.ptr) | four(text.ptr + text.len - 4) << 32
+                                  : (uint64_t)(unsigned char)text.ptr[0] |
+                                        (uint64_t)(unsigned char)text.ptr[text.len / 2] << 8 |
+                                        (uint64_t)(unsigned char)text.ptr[text.len - 1] << 16;
+    return (ends ^ text.len) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+/* NULL: the value is none that is remembered. */
+static struct memo *memo_of(struct query_groups *groups, struct value v)
+{
+    uint64_t bits;
+    if (v.kind == VALUE_TEXT && v.text.len > 0) {
+        bits = mix(v.text);
+    } else if (v.kind == VALUE_NUMBER) {
+        memcpy(&bits, &v.number, sizeof bits);
+        bits *= UINT64_C(0x9e3779b97f4a7c15);
+    } else {
+        return NULL;
+    }
+    return &groups->memo[bits >> 56];
+}
+
+static bool is_memo(const struct memo *memo, struct value v)
+{
+    if (memo->value.kind != v.kind)
+        return false;
+    return v.kind == VALUE_TEXT ? str_eq(memo->value.text, v.text) : memo->value.number == v.number;
 }
 
 /* ---- keys ---- */

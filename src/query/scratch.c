@@ -23,10 +23,11 @@ void query_scratch_destroy(struct query_scratch *scratch)
 
 void scratch_reset(struct query_scratch *scratch)
 {
-    for (unsigned i = 0; i < SLOTS; i++) {
+    for (unsigned i = 0; i < SLOTS && scratch->is_used; i++) {
         scratch->slots[i].is_parsed = false;
         scratch->slots[i].seeks = 0;
     }
+    scratch->is_used = false;
     if (scratch->mem.used)
         arena_reset(&scratch->mem);
 }
@@ -56,6 +57,7 @@ yyjson_val *scratch_tree(struct query_scratch *scratch, enum scratch_slot slot, 
     struct parsed_text *s = &scratch->slots[slot];
     if (s->is_parsed && s->text.ptr == text.ptr && s->text.len == text.len)
         return s->root;
+    scratch->is_used = true;
     s->text = text;
     s->root = parse_into(s, text);
     s->is_parsed = true;

@@ -37,6 +37,7 @@ struct parsed_text {
 };
 struct query_scratch {
     struct parsed_text slots[SLOTS];
+    bool is_used;           /* some slot is */
     struct buf metadata[2]; /* of desired and reported, printed when a path asks for it */
     char times[SCRATCH_TIMES][TIME_TEXT_MAX];
     struct arena mem; /* short texts of the current document */
@@ -51,6 +52,7 @@ enum { SCRATCH_SEEKS_MAX = 2 };
 static inline bool scratch_may_seek(struct query_scratch *scratch, enum scratch_slot slot)
 {
     struct parsed_text *s = &scratch->slots[slot];
+    scratch->is_used = true;
     return !s->is_parsed && s->seeks++ < SCRATCH_SEEKS_MAX;
 }
 
