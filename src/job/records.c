@@ -343,14 +343,21 @@ static enum err add_silent(const struct job *job, const struct job_slice *slice,
 enum err records_failed(struct store_reader *reader, const struct job *job, roaring_bitmap_t *out,
                         struct why *why)
 {
+    if (job->begun_ticks == TIME_UNSET)
+        return ERR_OK;
     struct failed found = {out, roaring_bitmap_create()};
     struct job_record silent = {.status = RECORD_PENDING};
     struct arena mem = {0};
     struct job_slice *slices;
     size_t count = 0;
-    enum err err = store_job_entries(reader, job->number, 0, UINT32_MAX, sort_entry, &found, why);
-    if (job->begun_ticks != TIME_UNSET)
-        derive(job, &silent);
+    struct batch *batch = xcalloc(1, sizeof(*batch));
+    batch->reader = reader;
+    batch->job = job;
+    enum err err = look_at_rest(batch, why);
+    if (err == ERR_OK)
+        err = store_job_entries(reader, job->number, 0, UINT32_MAX, sort_entry, &found, why);
+    derive(job, batch->rest_canceled, &silent);
+    free(batch);
     if (err == ERR_OK && silent.status == RECORD_FAILED)
         err = store_job_slices(reader, job->number, &mem, &slices, &count, why);
     for (size_t i = 0; err == ERR_OK && i < count; i++)

@@ -225,7 +225,7 @@ static void a_guard_refuses_to_start_on_more_than_was_meant(void **state)
     check_job("ten are more than nine", &jobs, "few",
               "failed 0 = 0 ok, 0 failed, 0 canceled, 0 running");
     check("and says so", strstr(job_now(&jobs, "few")->failure_reason.ptr,
-                                "names 10 devices, the policy allows 9") != NULL);
+                                "is for 10 devices, the policy allows 9") != NULL);
     start_job(&jobs, "half", TWIN("{'guard':{'percent':50}}"));
     check_job("all are more than half", &jobs, "half",
               "failed 0 = 0 ok, 0 failed, 0 canceled, 0 running");
