@@ -45,7 +45,7 @@ withHub('command of a running job', (s) => {
     await s.rest.put('/jobs/v2/guarded', twinJob({ guard: { percent: 10 } }, { updateTwin: { tags: { guarded: 1 } } }));
     const job = await jobIn(s.rest, 'guarded');
     assert.equal(job.status, 'failed');
-    assert.match(job.failureReason, /names 40 of 40 devices, the policy allows 10 %/);
+    assert.match(job.failureReason, /is for 40 of 40 devices, the policy allows 10 %/);
     assert.deepEqual((await s.rest.query('SELECT deviceId FROM devices WHERE IS_DEFINED(tags.guarded)')).json, []);
   });
   it('a sample runs on so many, no more', async () => {
