@@ -167,11 +167,10 @@ static void attach_told(struct sim *sim, struct hub_task *task, const struct ord
     struct attach *attach = (struct attach *)task;
     struct link *link = order->about;
     struct sim_device *device = &sim->devices[link->device];
-    device->session_open = false;
+    device->session_orders -= attach->clean;
     if (task->result != ERR_OK) {
         say(sim, "%s is not let in: %s", device->id, err_name(task->result));
-        if (was_disturbed(task))
-            device->session_open = attach->clean;
+        device->session_doubt |= attach->clean && was_disturbed(task);
         drop(sim, link);
         return;
     }
@@ -179,10 +178,9 @@ static void attach_told(struct sim *sim, struct hub_task *task, const struct ord
     link->generation = link->at.generation;
     if (attach->clean)
         device->session = 0;
-    else if (!order->what && attach->filters != device->session)
+    else if (attach->filters != device->session)
         broken(sim, "a stored session is kept as it was granted", "%s has %x, not %x", device->id,
                attach->filters, device->session);
-    device->session = attach->filters;
     link->hears = attach->filters & SUB_DESIRED;
     link->heard = 0;
     say(sim, "%s is here, number %u", device->id, link->at.number);
@@ -199,8 +197,7 @@ static void come(struct sim *sim, int index)
                           .deaf = chance(sim, 2)};
     sim->links = link;
     device->link = link;
-    struct attach *attach =
-        sim_order(sim, attach, .told = attach_told, .about = link, .what = device->session_open);
+    struct attach *attach = sim_order(sim, attach, .told = attach_told, .about = link);
     attach_init(attach);
     attach->device_id = str_from(device->id);
     attach->module_id = STR("");
@@ -208,8 +205,7 @@ static void come(struct sim *sim, int index)
     attach->model_id = STR_NONE;
     attach->at = &link->at;
     attach->authenticate = let_in;
-    if (attach->clean)
-        device->session_open = true;
+    device->session_orders += attach->clean;
     world_submit(sim, &attach->task);
 }
 
@@ -239,7 +235,8 @@ static void subscribed(struct sim *sim, struct hub_task *task, const struct orde
                                      : device->session | subscribe->filters;
     if (subscribe->stored && task->result == ERR_OK)
         device->session = next;
-    device->session_open = subscribe->stored && was_disturbed(task) && next != device->session;
+    device->session_orders -= subscribe->stored;
+    device->session_doubt |= subscribe->stored && was_disturbed(task);
     for (struct link *link = sim->links; link; link = link->next)
         if (&link->at == subscribe->at && task->result == ERR_OK && !link->released &&
             (subscribe->filters & SUB_DESIRED) && link->hears == subscribe->remove) {
@@ -258,7 +255,7 @@ static void subscribe(struct sim *sim, struct link *link)
     task->remove = chance(sim, 10);
     task->stored = chance(sim, 50);
     task->filters = chance(sim, 60) ? FILTERS : chance(sim, 60) ? SUB_METHODS : SUB_DESIRED;
-    device->session_open |= task->stored;
+    device->session_orders += task->stored;
     world_submit(sim, &task->task);
 }
 

@@ -4,6 +4,8 @@
 
 /* Operators make, change and delete devices, write twins, call methods, and make and command jobs. */
 
+#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
+
 static const char site_letters[] = "abc";
 
 /* ---- devices ---- */
@@ -14,6 +16,7 @@ static void device_told(struct sim *sim, struct hub_task *task, const struct ord
     struct sim_device *device = order->about;
     device->orders--;
     say(sim, "put of %s: fault %u", device->id, fault_told(task));
+    device->doubt |= was_disturbed(task);
     if (was_disturbed(task))
         return;
     bool creates = !put->if_match.ptr;
@@ -27,7 +30,6 @@ static void device_told(struct sim *sim, struct hub_task *task, const struct ord
         return;
     if (creates) {
         device->session = 0;
-        device->session_open = false;
     } else if (put->result->number != device->number) {
         broken(sim, "a replaced device keeps its number", "%s", device->id);
     }
@@ -54,6 +56,7 @@ static void deleted_told(struct sim *sim, struct hub_task *task, const struct or
     struct sim_device *device = order->about;
     device->orders--;
     say(sim, "delete of %s: fault %u", device->id, fault_told(task));
+    device->doubt |= was_disturbed(task);
     if (was_disturbed(task))
         return;
     if ((fault_told(task) == 0) != (device->number != 0))
@@ -176,10 +179,48 @@ static void put_condition(struct sim *sim, struct job_story *job, struct buf *ou
 static void put_pace(struct sim *sim, struct buf *out)
 {
     json_put_key(out, "pace");
-    if (chance(sim, 70))
-        buf_printf(out, "{\"devicesPerSecond\":%u}", 1 + (unsigned)draw(sim, 20));
-    else
-        buf_printf(out, "{\"devicesPerMinute\":%u}", 6 + (unsigned)draw(sim, 200));
+    bool seconds = chance(sim, 70);
+    buf_printf(out, "{\"%s\":%u", seconds ? "devicesPerSecond" : "devicesPerMinute",
+               seconds ? 1 + (unsigned)draw(sim, 20) : 6 + (unsigned)draw(sim, 200));
+    if (chance(sim, 20))
+        buf_printf(out, ",\"ramp\":{\"start\":1,\"factor\":%u,\"every\":%u}",
+                   2 + (unsigned)draw(sim, 3), 1 + (unsigned)draw(sim, 6));
+    buf_put_char(out, '}');
+}
+
+static void put_retry(struct sim *sim, struct buf *out)
+{
+    static const char *const on[] = {"[\"timedOut\"]", "[\"timedOut\",\"failed\"]",
+                                     "[\"rejected\"]", "[\"timedOut\",\"failed\",\"rejected\"]"};
+    json_put_key(out, "retry");
+    buf_printf(out,
+               "{\"attempts\":%u,\"on\":%s,\"delayInSeconds\":%u,\"factor\":%u,"
+               "\"jitterPercent\":%u}",
+               2 + (unsigned)draw(sim, 3), on[draw(sim, COUNT(on))], 1 + (unsigned)draw(sim, 15),
+               1 + (unsigned)draw(sim, 3), (unsigned)draw(sim, 50) + 1);
+}
+
+/* What only method jobs have. */
+static void put_calls(struct sim *sim, bool exists, struct buf *out)
+{
+    if (chance(sim, 35)) {
+        json_put_key(out, "maxInFlight");
+        buf_printf(out, "%u", 1 + (unsigned)draw(sim, 4));
+    }
+    if (chance(sim, 35))
+        put_retry(sim, out);
+    if (chance(sim, 15)) {
+        json_put_key(out, "deviceTimeoutInSeconds");
+        buf_printf(out, "%u", 5 + (unsigned)draw(sim, 60));
+    }
+    if (!exists && chance(sim, 20)) {
+        json_put_key(out, "offline");
+        buf_put(out, chance(sim, 50) ? STR("\"skip\"") : STR("\"fail\""));
+    }
+    if (!exists && chance(sim, 20)) {
+        json_put_key(out, "perTag");
+        buf_printf(out, "{\"path\":\"tags.site\",\"devices\":%u}", 1 + (unsigned)draw(sim, 3));
+    }
 }
 
 static void put_abort(struct sim *sim, struct buf *out)
@@ -199,10 +240,8 @@ static void put_policy(struct sim *sim, bool method, bool exists, struct buf *ou
     buf_put_char(out, '{');
     if (chance(sim, 35))
         put_pace(sim, out);
-    if (method && chance(sim, 35)) {
-        json_put_key(out, "maxInFlight");
-        buf_printf(out, "%u", 1 + (unsigned)draw(sim, 4));
-    }
+    if (method)
+        put_calls(sim, exists, out);
     if (chance(sim, 35))
         put_abort(sim, out);
     if (!exists && chance(sim, 15)) {
@@ -228,8 +267,7 @@ static void put_start(struct sim *sim, struct buf *out)
     if (chance(sim, 50))
         return;
     char text[TIME_TEXT_MAX];
-    int64_t start = sim->clock.wall_ticks +
-                    delays_s[draw(sim, sizeof(delays_s) / sizeof(delays_s[0]))] * TICKS_PER_SECOND;
+    int64_t start = sim->clock.wall_ticks + delays_s[draw(sim, COUNT(delays_s))] * TICKS_PER_SECOND;
     json_put_key(out, "startTime");
     buf_printf(out, "\"%.*s\"", (int)time_print(start, text), text);
 }
@@ -255,7 +293,7 @@ static void body_of(struct sim *sim, struct job_story *job, int index, struct bu
     }
     put_start(sim, out);
     json_put_key(out, "maxExecutionTimeInSeconds");
-    buf_printf(out, "%d", windows_s[draw(sim, sizeof(windows_s) / sizeof(windows_s[0]))]);
+    buf_printf(out, "%d", windows_s[draw(sim, COUNT(windows_s))]);
     if (chance(sim, 60)) {
         json_put_key(out, "policy");
         put_policy(sim, job->method, false, out);
@@ -307,6 +345,7 @@ static void create_job(struct sim *sim)
                why.text);
     if (policy_read_text(create->job.policy, &job->policy, &why) != ERR_OK)
         broken(sim, "a policy can be read again", "%s", why.text);
+    job_follow_policy(job);
     job->start_ticks = create->job.start_ticks;
     job->window_s = create->job.window_s;
     sim->job_count++;
@@ -324,13 +363,16 @@ static struct job_story *job_of_id(struct sim *sim, const char *id)
 }
 
 /* A refusal has a reason: the job is not known, or final. */
-static bool command_took(struct sim *sim, const struct job_story *job, const struct hub_task *task)
+static bool command_took(struct sim *sim, struct job_story *job, const struct hub_task *task)
 {
     uint32_t fault = fault_told(task);
     say(sim, "%s of job %s: fault %u", task->ops->name, job->id, fault);
+    job->doubt |= was_disturbed(task);
     if (was_disturbed(task))
         return false;
     struct job_story *real = job_of_id(sim, job->id);
+    if (fault == FAULT_ARGUMENT_INVALID && real && real->method != job->method)
+        return false; /* the id belongs to a job of the other kind */
     if ((fault == FAULT_JOB_NOT_FOUND) != (real == NULL))
         broken(sim, "a command finds its job", "%s: fault %u", job->id, fault);
     if (fault != 0 && fault != FAULT_JOB_NOT_FOUND && fault != FAULT_NOT_ALLOWED_IN_STATE)
@@ -381,6 +423,7 @@ static void control_told(struct sim *sim, struct hub_task *task, const struct or
     job->overdue_ns = 0;
     if (policy_read_text(now->policy, &job->policy, &why) != ERR_OK)
         broken(sim, "a changed policy can be read again", "%s", why.text);
+    job_follow_policy(job);
     job->tokens = SIM_NUMBERS_MAX; /* the bucket of the old pace may be full */
     job->tokens_at_ns = sim->clock.mono_ns;
 }

@@ -147,8 +147,9 @@ static void check_devices(struct sim *sim, const struct store_want *twins, size_
         for (uint32_t n = 1; n < count; n++)
             if (twins[n].found && str_eq(twins[n].found->id.device_id, str_from(device->id)))
                 there = twins[n].found;
-        if (recovered && device->orders) {
-            device->session_open = true;
+        if (recovered && (device->orders || device->doubt)) {
+            device->doubt = false;
+            device->session_doubt = true;
             device->number = there ? there->id.number : 0;
             device->enabled = there && there->id.status == IDENTITY_ENABLED;
             device->orders = 0;
@@ -156,15 +157,18 @@ static void check_devices(struct sim *sim, const struct store_want *twins, size_
         if ((there ? there->id.number : 0) != device->number)
             broken(sim, "the registry holds what was answered", "%s has number %u, not %u",
                    device->id, there ? there->id.number : 0, device->number);
+        bool doubt = device->session_orders || device->session_doubt;
+        if (recovered) {
+            device->session_orders = 0;
+            device->session_doubt = false;
+        }
         if (!there)
             continue;
         if ((there->id.status == IDENTITY_ENABLED) != device->enabled)
             broken(sim, "a status is kept as it was answered", "%s", device->id);
-        if (recovered && device->session_open) {
+        if (recovered && doubt)
             device->session = there->session.filters;
-            device->session_open = false;
-        }
-        if (!device->session_open && there->session.filters != device->session)
+        if (there->session.filters != device->session)
             broken(sim, "a stored session is kept as it was granted", "%s has %x, not %x",
                    device->id, there->session.filters, device->session);
     }

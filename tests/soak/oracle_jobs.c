@@ -31,6 +31,20 @@ static const struct job *stored_job(struct sim *sim, const struct job_story *job
     return found;
 }
 
+void job_follow_policy(struct job_story *job)
+{
+    unsigned attempts = job->policy.retry.attempts ? job->policy.retry.attempts : 1;
+    if (job->attempts < attempts)
+        job->attempts = attempts;
+    job->had_device_timeout |= job->policy.device_timeout_s > 0;
+}
+
+static bool has_pending(const struct job_counts *counts)
+{
+    return counts->succeeded + counts->failed + counts->canceled + counts->running <
+           counts->devices;
+}
+
 bool job_is_done(const struct job_story *job)
 {
     return job_is_final(job->state) && job->counts.running == 0;
@@ -50,6 +64,13 @@ static int64_t window_end(const struct job_story *job)
 
 /* ---- targets ---- */
 
+/* -1: at none */
+static int site_of(struct sim *sim, const struct entity *twin)
+{
+    struct str site = json_member_str(world_json(&sim->look, twin->tags.values), "site");
+    return site.len == 1 ? site.ptr[0] - 'a' : -1;
+}
+
 /* What the condition names now. */
 static struct set named(struct sim *sim, const struct job_story *job,
                         const struct store_want *twins, size_t count)
@@ -60,10 +81,8 @@ static struct set named(struct sim *sim, const struct job_story *job,
         if (!twin)
             continue;
         bool in = job->choice == CHOOSE_ALL;
-        if (job->choice == CHOOSE_SITE) {
-            struct str site = json_member_str(world_json(&sim->look, twin->tags.values), "site");
-            in = site.len == 1 && site.ptr[0] == "abc"[job->site];
-        }
+        if (job->choice == CHOOSE_SITE)
+            in = site_of(sim, twin) == job->site;
         for (int i = 0; job->choice == CHOOSE_IDS && i < sim->device_count; i++)
             in |=
                 (job->devices >> i & 1) && str_eq(twin->id.device_id, str_from(sim->devices[i].id));
@@ -77,6 +96,11 @@ static void note_named(struct sim *sim, struct job_story *job, const struct stor
                        size_t count)
 {
     struct set now = named(sim, job, twins, count);
+    for (uint32_t n = 1; n < count; n++) {
+        int site = twins[n].found ? site_of(sim, twins[n].found) : -1;
+        if (site >= 0)
+            job->sites[n] |= (uint8_t)(1u << site);
+    }
     for (unsigned i = 0; i < job->may_be_count; i++)
         if (memcmp(&job->may_be[i], &now, sizeof(now)) == 0)
             return;
@@ -173,9 +197,10 @@ struct listing {
     bool completed[SIM_NUMBERS_MAX];
 };
 
+/* The last one. */
 static const struct call *call_of(const struct sim *sim, int job, uint32_t number)
 {
-    for (size_t i = 0; i < sim->call_count; i++)
+    for (size_t i = sim->call_count; i-- > 0;)
         if (sim->calls[i].job == job && sim->calls[i].number == number)
             return &sim->calls[i];
     return NULL;
@@ -199,6 +224,7 @@ static void check_answer(struct listing *listing, uint32_t number, const struct 
         broken(sim, "a record holds the answer of its device", "%s, number %u: %.*s, not %s",
                job->id, number, STR_ARG(record->outcome), want);
     if (record->status == RECORD_FAILED && !call->bad && call->life == sim->life &&
+        job->attempts == 1 && !job->had_device_timeout &&
         !str_eq(record->error_code, STR("DeviceNotFound")))
         broken(sim, "an answer in time counts", "%s, number %u: %.*s", job->id, number,
                STR_ARG(record->error_code));
@@ -344,33 +370,44 @@ static bool take_outcome(void *arg, const struct job_outcome *outcome)
 static bool take_entry(void *arg, const struct job_entry *entry)
 {
     struct tally *tally = arg;
+    if (entry->status < RECORD_COMPLETED)
+        return true; /* another attempt follows */
     tally->numbers.timed_out += entry->fault == FAULT_GATEWAY_TIMEOUT;
     tally->numbers.rejected +=
         entry->outcome && roaring_bitmap_contains(tally->refusals, entry->outcome);
     return true;
 }
 
-/* A running job has no rule that says stop; unless its window is over, which says so as well. */
-static void check_abort(struct sim *sim, struct job_story *job, const struct job *now)
+static struct policy_numbers tally_up(struct sim *sim, const struct job *now)
 {
-    const struct job_counts *counts = &now->counts;
-    bool over =
-        counts->succeeded + counts->failed + counts->canceled + counts->running == counts->devices;
-    if (now->state != JOB_RUNNING || job->policy.abort_count == 0 || job->orders || over)
-        return;
-    struct tally tally = {
-        .numbers = {.finished = counts->succeeded + counts->failed, .failed = counts->failed},
-        .refusals = roaring_bitmap_create()};
+    struct tally tally = {.numbers = {.finished = now->counts.succeeded + now->counts.failed,
+                                      .failed = now->counts.failed},
+                          .refusals = roaring_bitmap_create()};
     struct why why = {0};
     must(sim, store_job_outcomes(sim->eye, now->number, 0, take_outcome, &tally, &why), &why);
     must(sim, store_job_entries(sim->eye, now->number, 0, UINT32_MAX, take_entry, &tally, &why),
          &why);
     roaring_bitmap_free(tally.refusals);
-    if (policy_aborts(&job->policy, &tally.numbers))
-        broken(sim, "an abort rule fires as soon as it holds",
-               "%s: %u finished, %u failed, %u timed out, %u rejected", job->id,
-               tally.numbers.finished, tally.numbers.failed, tally.numbers.timed_out,
-               tally.numbers.rejected);
+    return tally.numbers;
+}
+
+/* A running job has no rule that says stop, unless its window is over, which says so as well; and
+ * nothing else than such a rule stops it. */
+static void check_abort(struct sim *sim, const struct job_story *job, const struct job *now)
+{
+    bool aborted = now->state == JOB_FAILED && job->state == JOB_RUNNING;
+    if ((now->state != JOB_RUNNING && !aborted) || job->orders || !now->counts.devices)
+        return;
+    if (!aborted && (job->policy.abort_count == 0 || !has_pending(&now->counts)))
+        return;
+    struct policy_numbers numbers = tally_up(sim, now);
+    if ((policy_aborts(&job->policy, &numbers) != NULL) == aborted)
+        return;
+    broken(sim,
+           aborted ? "a job is aborted by a rule that holds"
+                   : "an abort rule fires as soon as it holds",
+           "%s: %u finished, %u failed, %u timed out, %u rejected", job->id, numbers.finished,
+           numbers.failed, numbers.timed_out, numbers.rejected);
 }
 
 /* While the disk works, a job is over when its window is, and the last calls had their time. */
@@ -490,6 +527,7 @@ static void take_unknown(struct sim *sim, struct job_story *job, const struct jo
     job->window_s = now->window_s;
     if (policy_read_text(now->policy, &job->policy, &why) != ERR_OK)
         broken(sim, "a stored policy can be read", "%s", why.text);
+    job_follow_policy(job);
 }
 
 /* Is this row the one that this story asked for? Several may have asked for one id. */
@@ -505,8 +543,7 @@ void jobs_recovered(struct sim *sim)
 {
     for (int i = 0; i < sim->job_count; i++) {
         struct job_story *job = &sim->jobs[i];
-        const struct job *now =
-            job->created == UNKNOWN || job->orders ? stored_job(sim, job) : NULL;
+        const struct job *now = job->created == UNKNOWN ? stored_job(sim, job) : NULL;
         if (job->created == UNKNOWN) {
             job->created = now && is_ours(sim, job, now) ? DONE : REFUSED;
             if (job->created == DONE)
@@ -517,7 +554,8 @@ void jobs_recovered(struct sim *sim)
         struct job_story *job = &sim->jobs[i];
         bool open = false;
         for (int k = 0; k < sim->job_count; k++)
-            open |= sim->jobs[k].orders && strcmp(sim->jobs[k].id, job->id) == 0;
+            open |= (sim->jobs[k].orders || sim->jobs[k].doubt) &&
+                    strcmp(sim->jobs[k].id, job->id) == 0;
         if (job->created != DONE)
             continue;
         const struct job *now = stored_job(sim, job);
@@ -528,20 +566,24 @@ void jobs_recovered(struct sim *sim)
         job->tokens_at_ns = sim->clock.mono_ns;
         job->overdue_ns = 0;
     }
-    for (int i = 0; i < sim->job_count; i++)
+    for (int i = 0; i < sim->job_count; i++) {
         sim->jobs[i].orders = 0;
+        sim->jobs[i].doubt = false;
+    }
 }
 
 /* ---- calls ---- */
 
 struct intent {
     uint64_t call;
+    int64_t first_ticks;
     bool found;
 };
 
 static bool take_intent(void *arg, const struct job_entry *entry)
 {
     struct intent *intent = arg;
+    intent->first_ticks = entry->first_ticks;
     intent->found = entry->status == RECORD_RUNNING && entry->call == intent->call;
     return true;
 }
@@ -554,17 +596,30 @@ static bool exists(const struct sim *sim, uint32_t number)
     return false;
 }
 
+static bool is_in_flight(const struct sim *sim, const struct call *call)
+{
+    return !call->over && call->life == sim->life && exists(sim, call->number) &&
+           call->deadline_ns > sim->clock.mono_ns;
+}
+
 static unsigned in_flight(const struct sim *sim, int job)
 {
     unsigned count = 0;
     for (size_t i = 0; i < sim->call_count; i++)
-        count += sim->calls[i].job == job && !sim->calls[i].over &&
-                 sim->calls[i].life == sim->life && exists(sim, sim->calls[i].number) &&
-                 sim->calls[i].deadline_ns > sim->clock.mono_ns;
+        count += sim->calls[i].job == job && is_in_flight(sim, &sim->calls[i]);
     return count;
 }
 
-/* An earlier job that can call this device goes first. */
+/* Of a site; who may have been seen at two is not counted. */
+static unsigned in_flight_at(const struct sim *sim, int job, uint8_t site)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < sim->call_count; i++)
+        count += sim->calls[i].job == job && sim->jobs[job].sites[sim->calls[i].number] == site &&
+                 is_in_flight(sim, &sim->calls[i]);
+    return count;
+}
+
 struct earlier_entry {
     uint64_t first_call; /* of this life */
     bool settled;
@@ -591,12 +646,6 @@ static bool is_settled(struct sim *sim, const struct job_story *job, uint32_t nu
     return earlier.settled;
 }
 
-static bool has_pending(const struct job_counts *counts)
-{
-    return counts->succeeded + counts->failed + counts->canceled + counts->running <
-           counts->devices;
-}
-
 static void check_order(struct sim *sim, const struct job_story *job, uint32_t number)
 {
     for (int i = 0; i < sim->job_count; i++) {
@@ -604,8 +653,9 @@ static void check_order(struct sim *sim, const struct job_story *job, uint32_t n
         bool free_to_call =
             earlier->method && has_pending(&earlier->counts) && earlier->created == DONE &&
             !earlier->paused && earlier->state == JOB_RUNNING && earlier->policy.per_second <= 0 &&
-            earlier->policy.max_in_flight == 0 && !earlier->orders &&
-            earlier->loosened_turn < sim->turn && sim->clock.hub_ticks < window_end(earlier);
+            earlier->policy.max_in_flight == 0 && earlier->policy.per_tag_devices == 0 &&
+            !earlier->orders && earlier->loosened_turn < sim->turn &&
+            sim->clock.hub_ticks < window_end(earlier);
         if (free_to_call && earlier->had_targets && earlier->begun_place < job->begun_place &&
             earlier->begun_ticks < job->begun_ticks && set_has(&earlier->targets, number) &&
             earlier->calls[number] == 0 && !is_settled(sim, earlier, number))
@@ -614,7 +664,9 @@ static void check_order(struct sim *sim, const struct job_story *job, uint32_t n
     }
 }
 
-static void check_job_call(struct sim *sim, struct link *link, uint64_t id, struct job_story *job)
+/* Gives when the hub stops to wait for the answer. */
+static int64_t check_job_call(struct sim *sim, struct link *link, uint64_t id,
+                              struct job_story *job)
 {
     uint32_t number = link->at.number;
     struct intent intent = {.call = id};
@@ -635,14 +687,27 @@ static void check_job_call(struct sim *sim, struct link *link, uint64_t id, stru
         broken(sim, "a pause lets nothing through", "%s, number %u", job->id, number);
     if (now->begun_ticks == TIME_UNSET || (job->had_targets && !set_has(&job->targets, number)))
         broken(sim, "only targets are called", "%s, number %u", job->id, number);
-    if (job->calls[number]++)
-        broken(sim, "a method is sent once in an attempt", "%s, number %u", job->id, number);
+    const struct call *last = call_of(sim, (int)(job - sim->jobs), number);
+    if (job->calls[number]++ >= job->attempts || (last && is_in_flight(sim, last)))
+        broken(sim, "a method is sent once in an attempt", "%s, number %u, call %u of %u", job->id,
+               number, job->calls[number], job->attempts);
+    uint8_t site = job->sites[number];
+    if (job->policy.per_tag_devices && site && (site & (site - 1)) == 0 &&
+        in_flight_at(sim, (int)(job - sim->jobs), site) >= job->policy.per_tag_devices)
+        broken(sim, "no more calls are in flight at a site than allowed", "%s, number %u", job->id,
+               number);
     unsigned most = job->policy.max_in_flight;
     if (most && in_flight(sim, (int)(job - sim->jobs)) >= most && job->loosened_turn < sim->turn)
         broken(sim, "no more calls are in flight than allowed", "%s, more than %u", job->id, most);
     if (job->had_targets)
         check_order(sim, job, number);
     spend(sim, job, 1);
+    int64_t most_ns = job->response_s * NS_PER_S;
+    int64_t left_ns =
+        job->policy.device_timeout_s * NS_PER_S - (sim->clock.hub_ticks - intent.first_ticks) * 100;
+    if (job->policy.device_timeout_s && left_ns < most_ns)
+        most_ns = left_ns < NS_PER_S ? NS_PER_S : left_ns;
+    return sim->clock.mono_ns + most_ns;
 }
 
 void oracle_call(struct sim *sim, struct link *link, uint64_t id, int job)
@@ -651,14 +716,14 @@ void oracle_call(struct sim *sim, struct link *link, uint64_t id, int job)
         if (sim->calls[i].id == id)
             broken(sim, "a call number is used once in the life of a folder", "call %llu",
                    (unsigned long long)id);
+    int64_t deadline_ns = sim->clock.mono_ns + 5 * NS_PER_S;
     if (job >= 0)
-        check_job_call(sim, link, id, &sim->jobs[job]);
+        deadline_ns = check_job_call(sim, link, id, &sim->jobs[job]);
     if (sim->call_count == SIM_CALLS_MAX)
         broken(sim, "the story keeps within its calls", "%d", SIM_CALLS_MAX);
-    sim->calls[sim->call_count++] = (struct call){
-        .id = id,
-        .job = job,
-        .life = sim->life,
-        .number = link->at.number,
-        .deadline_ns = sim->clock.mono_ns + (job >= 0 ? sim->jobs[job].response_s : 5) * NS_PER_S};
+    sim->calls[sim->call_count++] = (struct call){.id = id,
+                                                  .job = job,
+                                                  .life = sim->life,
+                                                  .number = link->at.number,
+                                                  .deadline_ns = deadline_ns};
 }

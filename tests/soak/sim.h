@@ -94,6 +94,7 @@ struct job_story {
     struct job_policy policy;
     bool paused, cancelled; /* as answered */
     unsigned orders;        /* commands that are under way */
+    bool doubt;             /* one was refused by the disk: a crash may bring it to life */
     int64_t loosened_turn;  /* the last turn that changed policy or pause: a step may be older */
 
     /* as the store told the last time */
@@ -106,6 +107,9 @@ struct job_story {
     unsigned may_be_count;
     uint64_t last_words; /* hash of what a final job says, 0: not yet */
     uint8_t calls[SIM_NUMBERS_MAX];
+    uint8_t sites[SIM_NUMBERS_MAX]; /* bits: where a target was seen to be before the start */
+    unsigned attempts;              /* the most that a policy ever allowed */
+    bool had_device_timeout;
     uint32_t done_before;
     double tokens;
     int64_t tokens_at_ns;
@@ -131,9 +135,11 @@ struct sim_device {
     struct link *link; /* the newest */
     uint32_t number;   /* of the identity, as answered; 0: there is none */
     bool enabled;
-    unsigned orders;   /* of the registry, under way */
-    uint8_t session;   /* filters of the stored session, as answered */
-    bool session_open; /* a change of it is under way, or unknown */
+    unsigned orders; /* of the registry, under way */
+    bool doubt;
+    uint8_t session;         /* filters of the stored session, as answered */
+    unsigned session_orders; /* changes of it that are under way */
+    bool session_doubt;      /* one was refused by the disk: a crash may bring it to life */
 };
 struct late_answer {
     int64_t due_ns;
@@ -246,6 +252,8 @@ void oracle_readers_ran(struct sim *sim);
 void jobs_step(struct sim *sim);
 void jobs_look(struct sim *sim);
 void jobs_recovered(struct sim *sim);
+/* Its policy is new: what it allowed once counts for ever. */
+void job_follow_policy(struct job_story *job);
 bool job_is_done(const struct job_story *job); /* nothing is left to do */
 /* The twins that the store holds now, by number; NULL where there is none. In sim->look. */
 struct store_want *all_twins(struct sim *sim, size_t *count);
