@@ -1,6 +1,7 @@
 /* Scheduled jobs over REST. Source: spec/jobs.md, spec/service-rest.md 12. */
 #include "front/paging.h"
 #include "front/routes.h"
+#include "job/failures.h"
 #include "job/preview.h"
 #include "job/request.h"
 #include "model/fault.h"
@@ -81,6 +82,51 @@ static bool stands_at(const struct exchange *exchange, const struct job *job, st
            str_eq(ids[0], exchange->segments[2]);
 }
 
+/* Ours: how fast it goes, when it will end at that pace. */
+static void put_rate(struct exchange *exchange, const struct job *job)
+{
+    const struct job_counts *counts = &job->counts;
+    uint32_t left = counts->devices - counts->succeeded - counts->failed - counts->canceled;
+    double rate;
+    if (job->state != JOB_RUNNING ||
+        !job_engine_rate(exchange->front->config.engine, job->number, &rate))
+        return;
+    json_put_key(&exchange->out, "devicesPerSecond");
+    buf_printf(&exchange->out, "%.3g", rate);
+    int64_t end = rate > 0 ? hub_ticks(exchange) + (int64_t)(left / rate * TICKS_PER_SECOND) : 0;
+    if (rate > 0 && !job->paused && end < job_window_end(job))
+        json_put_member_time(&exchange->out, "estimatedEndTime", end);
+}
+
+/* Ours: why devices failed, the most frequent reasons first. */
+static enum err put_failures(struct exchange *exchange, struct store_reader *reader,
+                             const struct job *job, struct read_work *work)
+{
+    struct failures *failures = arena_new(&work->mem, struct failures);
+    struct buf *out = &exchange->out;
+    enum err err = ERR_OK;
+    failures_read(job->failures, failures);
+    failures_sort(failures);
+    if (failures->count == 0)
+        return ERR_OK;
+    json_put_key(out, "topFailures");
+    for (size_t i = 0; err == ERR_OK && i < failures->count && i < FAILURE_TOP; i++) {
+        const struct failure_group *group = &failures->groups[i];
+        struct store_name name = {.number = group->example};
+        if (group->example)
+            err = store_names(reader, &name, 1, &work->mem, &work->why);
+        buf_put(out, i ? STR(",{") : STR("[{"));
+        json_put_member_str(out, "code", str_from(group->code));
+        json_put_member_str(out, "message", str_from(group->message));
+        json_put_member_i64(out, "count", group->count);
+        if (name.device_id.ptr)
+            json_put_member_str(out, "exampleDeviceId", name.device_id);
+        buf_put_char(out, '}');
+    }
+    buf_put_char(out, ']');
+    return err;
+}
+
 static void get_run(struct read_work *work, struct read_context *context)
 {
     struct exchange *exchange = work->owner;
@@ -95,7 +141,10 @@ static void get_run(struct read_work *work, struct read_context *context)
                                  "Job %.*s not found.", STR_ARG(str_take(id, JOB_ID_MAX)));
         return;
     }
-    job_put_json(&exchange->out, job);
+    job_put_json_open(&exchange->out, job);
+    put_rate(exchange, job);
+    work->result = put_failures(exchange, context->store, job, work);
+    buf_put_char(&exchange->out, '}');
 }
 
 static void nothing_more(struct exchange *exchange)

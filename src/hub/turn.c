@@ -520,8 +520,8 @@ struct job *job_copy(struct arena *mem, const struct job *job)
 {
     struct job *copy = arena_new(mem, struct job);
     *copy = *job;
-    struct str *texts[] = {&copy->id, &copy->condition, &copy->body, &copy->failure_reason,
-                           &copy->policy, &copy->parent, &copy->list};
+    struct str *texts[] = {&copy->id,     &copy->condition, &copy->body, &copy->failure_reason,
+                           &copy->policy, &copy->parent,    &copy->list, &copy->failures};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         *texts[i] = keep_str(mem, *texts[i]);
     return copy;

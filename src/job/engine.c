@@ -115,6 +115,7 @@ void run_destroy(struct run *run)
     running_remove(run);
     set_state(run, JOB_NOWHERE);
     map_remove(&engine->runs, run->number);
+    live_forget(&engine->live, run->number);
     for (struct job_call *call = run->ended, *next; call; call = next) {
         next = call->next;
         free((void *)(uintptr_t)call->payload.ptr);
@@ -158,11 +159,21 @@ static void log_end(const struct run *run, const struct job *job)
              LOG_INT("failed", job->counts.failed), LOG_INT("canceled", job->counts.canceled));
 }
 
+static void note_progress(struct run *run, const struct job_counts *counts)
+{
+    struct job_engine *engine = run->engine;
+    live_note(&engine->live, run->number,
+              (uint64_t)counts->succeeded + counts->failed + counts->canceled,
+              hub_mono_ns(engine->hub));
+}
+
 void run_committed(struct run *run, const struct job *job)
 {
     bool was_final = job_is_final(run->state);
     set_state(run, job->state);
     run->succeeded = job->counts.succeeded;
+    if (job->state == JOB_RUNNING)
+        note_progress(run, &job->counts);
     if (!job_is_final(job->state))
         return;
     if (!was_final)
@@ -495,6 +506,7 @@ enum err job_engine_create(const struct job_engine_config *config, struct job_en
     if (engine->config.history_days == 0)
         engine->config.history_days = JOB_HISTORY_DAYS;
     engine->hub = config->hub;
+    live_init(&engine->live);
     engine->todo_last = &engine->todo;
     engine->retry_timer.fire = retry;
     engine->pace_timer.fire = pace;
@@ -533,6 +545,7 @@ void job_engine_destroy(struct job_engine *engine)
     while (map_next(&engine->runs, &at, &number, &run))
         run_destroy(run);
     map_done(&engine->runs);
+    live_done(&engine->live);
     roaring_bitmap_free(engine->able);
     roaring_bitmap_free(engine->deleted);
     free(engine->running.runs);
@@ -543,4 +556,9 @@ void job_engine_destroy(struct job_engine *engine)
 const struct job_engine_stats *job_engine_stats(const struct job_engine *engine)
 {
     return &engine->stats;
+}
+
+bool job_engine_rate(struct job_engine *engine, uint32_t job, double *out)
+{
+    return live_rate(&engine->live, job, hub_mono_ns(engine->hub), out);
 }

@@ -49,6 +49,10 @@ struct job_engine_stats { /* any thread */
 };
 const struct job_engine_stats *job_engine_stats(const struct job_engine *engine);
 
+/* Devices that a running job has finished per second over the last minute; false when it does not run.
+ * Any thread. */
+bool job_engine_rate(struct job_engine *engine, uint32_t job, double *out);
+
 /* PUT: a checked job (job_request_read) becomes durable. ERR_CONFLICT FAULT_JOB_ALREADY_EXISTS;
  * ERR_BUSY FAULT_MAX_ACTIVE_JOBS. */
 struct job_create {

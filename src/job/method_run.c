@@ -1,3 +1,5 @@
+#include "job/failures.h"
+#include "job/records.h"
 #include "job/run.h"
 #include "model/fault.h"
 #include <assert.h>
@@ -12,6 +14,7 @@ struct step {
     size_t made_count;  /* of calls: those that were not sent are freed with the task */
     size_t call_count;  /* of calls: those that are to be sent */
     bool acted_on;
+    struct failing failing;
     struct job after;
     uint32_t next_outcome;
     uint32_t timed_out, rejected; /* of those recorded here */
@@ -232,6 +235,17 @@ static int64_t next_attempt(const struct run *run, const struct job_call *call)
     return due < run->window_end_ticks && due < wait_deadline(run, call->first_ticks) ? due : 0;
 }
 
+static void note_failure(struct step *step, struct hub_turn *turn, const struct job *job,
+                         const struct job_call *call)
+{
+    struct str code = call->fault ? str_from(fault_name(call->fault)) : STR("Rejected");
+    struct str text =
+        !call->fault ? str_format(&turn->mem, "The device answered with status %d.", call->status)
+        : call->error_text.ptr ? call->error_text
+                               : code;
+    failing_add(&step->failing, job->failures, &turn->mem, code, text, 1, call->call.number);
+}
+
 static void record_failed(struct step *step, struct job_call *call, struct job_entry *entry,
                           struct job *job)
 {
@@ -294,10 +308,14 @@ static void record_ended(struct step *step, struct run *run, struct hub_turn *tu
             record_reopened(call, open, &entry, job);
         } else if (!answered) {
             record_failed(step, call, &entry, job);
+            if (entry.status == RECORD_FAILED)
+                note_failure(step, turn, job, call);
         } else {
             entry.status = RECORD_COMPLETED;
             job->counts.succeeded++;
             step->rejected += call->status >= JOB_REJECTED_STATUS;
+            if (call->status >= JOB_REJECTED_STATUS)
+                note_failure(step, turn, job, call);
         }
         turn_put_entry(turn, entry);
     }
@@ -319,6 +337,7 @@ static enum err step_decide(struct hub_task *task, struct hub_turn *turn, struct
         return ERR_OK;
     if (job->state != JOB_RUNNING || job->paused)
         step->call_count = 0; /* told so in this very turn: results still count */
+    step->failing = (struct failing){0};
     record_ended(step, run, turn, job);
     if (run_abort(run, turn, job, run->timed_out + step->timed_out, run->rejected + step->rejected))
         step->call_count = 0;
@@ -331,13 +350,17 @@ static enum err step_decide(struct hub_task *task, struct hub_turn *turn, struct
                                                 .attempts = step->calls[i]->attempts,
                                                 .first_ticks = step->calls[i]->first_ticks});
     job->counts.running += (uint32_t)step->call_count;
-    if (step->expired && job->state == JOB_RUNNING)
+    if (step->expired && job->state == JOB_RUNNING && pending(&job->counts) > 0) {
+        failing_add(&step->failing, job->failures, &turn->mem, RECORDS_LATE_CODE, RECORDS_LATE_TEXT,
+                    pending(&job->counts), 0);
         job->counts.failed += pending(&job->counts); /* by rule, in this one write */
+    }
     if (job->state == JOB_RUNNING && job->counts.running == 0 && pending(&job->counts) == 0) {
         enum err err = job_move(job, JOB_DRAIN, why);
         assert(err == ERR_OK);
         job->end_ticks = turn->now_ticks;
     }
+    job->failures = failing_text(&step->failing, job->failures, &turn->mem);
     turn_job_changed(turn, job);
     step->after = *job;
     step->acted_on = true;

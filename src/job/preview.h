@@ -14,9 +14,9 @@
 enum {
     PREVIEW_SAMPLE = 20,
     PREVIEW_PATCHES = 3,
-    PREVIEW_JOBS_MAX = 100,  /* unfinished jobs looked at, the newest */
+    PREVIEW_JOBS_MAX = 100,     /* unfinished jobs looked at, the newest */
     PREVIEW_RAMP_STEPS = 10000, /* of a ramp that are added up; the pace is assumed behind them */
-    PREVIEW_WAITING_MAX = 10 /* of them, jobs that wait: whose condition is tried now */
+    PREVIEW_WAITING_MAX = 10    /* of them, jobs that wait: whose condition is tried now */
 };
 
 /* `job` as job_request_read gave it. Appends the object to `out`. ERR_* of targets_find. */

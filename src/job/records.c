@@ -5,10 +5,6 @@
 
 enum { RECORDS_BATCH = 256 }; /* targets looked at together */
 
-static const char *const NEVER_STARTED =
-    "The job did not start within specified period: either device did not come online or invalid "
-    "endTime specified.";
-
 struct batch {
     struct store_reader *reader;
     const struct job *job;
@@ -96,7 +92,7 @@ static void set_error(struct job_record *record, uint32_t fault, struct str text
 {
     record->error_code = str_from(fault_name(fault));
     record->error_text = text.ptr                                     ? text
-                         : fault == FAULT_JOB_RUN_PRECONDITION_FAILED ? str_from(NEVER_STARTED)
+                         : fault == FAULT_JOB_RUN_PRECONDITION_FAILED ? RECORDS_LATE_TEXT
                                                                       : record->error_code;
 }
 

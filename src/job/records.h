@@ -7,6 +7,12 @@
 #include "model/job.h"
 #include "store/store.h"
 
+/* Of a target that nobody reached before the window ended. */
+#define RECORDS_LATE_CODE STR("JobRunPreconditionFailed")
+#define RECORDS_LATE_TEXT                                                                          \
+    STR("The job did not start within specified period: either device did not come online or "     \
+        "invalid endTime specified.")
+
 struct records_filter {
     unsigned statuses;            /* bits (1 << record_status); 0 = all */
     const struct str *device_ids; /* only these, NULL = all */

@@ -10,6 +10,7 @@
 #include "hub/twins.h"
 #include "job/bucket.h"
 #include "job/engine.h"
+#include "job/live.h"
 #include "job/policy.h"
 #include "job/request.h"
 #include <roaring/roaring.h>
@@ -139,6 +140,7 @@ struct job_engine {
     uint64_t turn_last;      /* who took devices last */
     uint32_t active;         /* queued and running, for active_max */
     struct hub_timer retry_timer, pace_timer, purge_timer;
+    struct live_jobs live;
     struct hub_timer grace_timer; /* after a start, devices have time to come back */
     bool grace_over;
     bool paused;                   /* the store failed: wait for retry_timer */

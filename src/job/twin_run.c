@@ -1,4 +1,6 @@
 #include "hub/attach.h"
+#include "job/failures.h"
+#include "job/records.h"
 #include "job/run.h"
 #include "model/fault.h"
 #include <assert.h>
@@ -14,6 +16,8 @@ struct chunk {
     bool expired;
     struct job after; /* the job as this chunk leaves it; texts are not valid */
     bool acted_on;
+    struct failing failing;
+    struct str stored_failures;
     struct chunk_target {
         uint32_t number;
         int64_t version; /* of desired, now; 0: not written */
@@ -44,6 +48,8 @@ static void chunk_load(struct hub_task *task, struct hub_turn *turn)
 static void fail_target(struct hub_turn *turn, struct chunk *chunk, uint32_t number, enum err err,
                         const struct why *why)
 {
+    failing_add(&chunk->failing, chunk->stored_failures, &turn->mem,
+                str_from(fault_name(fault_of(err, why))), str_from(why->text), 1, number);
     turn_put_entry(turn, (struct job_entry){.job = chunk->task.run,
                                             .number = number,
                                             .status = RECORD_FAILED,
@@ -84,8 +90,14 @@ static enum err chunk_decide(struct hub_task *task, struct hub_turn *turn, struc
     if (!run || !job || job->state != JOB_RUNNING || (job->paused && !chunk->expired))
         return ERR_OK; /* cancelled or paused in this very turn */
     struct job_counts *counts = &job->counts;
+    chunk->failing = (struct failing){0};
+    chunk->stored_failures = job->failures;
     if (chunk->expired) {
+        uint32_t before = counts->failed;
         counts->failed = counts->devices - counts->succeeded - counts->canceled;
+        if (counts->failed > before)
+            failing_add(&chunk->failing, job->failures, &turn->mem, RECORDS_LATE_CODE,
+                        RECORDS_LATE_TEXT, counts->failed - before, 0);
     } else {
         uint32_t succeeded = update_targets(chunk, run, turn);
         counts->succeeded += succeeded;
@@ -106,6 +118,7 @@ static enum err chunk_decide(struct hub_task *task, struct hub_turn *turn, struc
         assert(err == ERR_OK);
         job->end_ticks = turn->now_ticks;
     }
+    job->failures = failing_text(&chunk->failing, job->failures, &turn->mem);
     turn_job_changed(turn, job);
     chunk->after = *job;
     chunk->acted_on = true;

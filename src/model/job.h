@@ -59,6 +59,7 @@ struct job {
     struct str policy;     /* JSON, our addition to the request; STR_NONE when there is none */
     struct str parent;     /* the job that this one retries; STR_NONE: none */
     uint32_t missing;      /* ids of its list that were not there when it began */
+    struct str failures;   /* JSON of job/failures.h; STR_NONE: nobody failed */
     struct str list;       /* JSON array of ids, of a job to be stored; never read with the row */
     bool paused;           /* takes no further devices until it is resumed */
     uint32_t owner, epoch; /* which node carries it, how often it changed hands */
@@ -86,6 +87,8 @@ int64_t job_window_end(const struct job *job);
 void job_put_short_json(struct buf *out, const struct job *job);
 /* The full JobResponse, members in the order of spec/jobs.md 6. */
 void job_put_json(struct buf *out, const struct job *job);
+/* The same, still open: more members may follow, and '}'. */
+void job_put_json_open(struct buf *out, const struct job *job);
 
 /* ---- one device's part ---- */
 enum record_status {

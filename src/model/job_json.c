@@ -38,7 +38,7 @@ static void put_statistics(struct buf *out, const struct job_counts *counts)
     buf_put_char(out, '}');
 }
 
-void job_put_json(struct buf *out, const struct job *job)
+void job_put_json_open(struct buf *out, const struct job *job)
 {
     bool method = job->type == JOB_TYPE_DEVICE_METHOD;
     buf_put_char(out, '{');
@@ -63,6 +63,11 @@ void job_put_json(struct buf *out, const struct job *job)
         json_put_member_i64(out, "devicesNotFound", job->missing);
     if (job->paused && !job_is_final(job->state))
         json_put_member_bool(out, "paused", true);
+}
+
+void job_put_json(struct buf *out, const struct job *job)
+{
+    job_put_json_open(out, job);
     buf_put_char(out, '}');
 }
 

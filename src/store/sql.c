@@ -31,7 +31,8 @@
 #define JOB                                                                                        \
     "SELECT j.number, j.id, j.type, j.created, j.condition, j.body, p.state, p.start, p.window,"   \
     " p.begun, p.ended, p.failure_reason, p.devices, p.succeeded, p.failed, p.canceled,"           \
-    " p.running, p.owner, p.epoch, p.policy, p.paused, j.parent, p.missing"                        \
+    " p.running, p.owner, p.epoch, p.policy, p.paused, j.parent, p.missing,"                       \
+    " p.failures"                                                                                  \
     " FROM job j JOIN job_progress p ON p.number = j.number"
 
 #define WRITE_SECTION(table)                                                                       \
@@ -55,15 +56,19 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_WRITE_POLICY] = "INSERT INTO policy (position, name, rights, primary_key, secondary_key)"
                          " VALUES (?1, ?2, ?3, ?4, ?5)",
     [SQL_WRITE_IDENTITY_NEW] =
-        "INSERT INTO identity (number, device_id, module_id, created, etag, status, status_reason,"
-        " status_time, auth, primary_key, secondary_key, primary_thumbprint, secondary_thumbprint,"
+        "INSERT INTO identity (number, device_id, module_id, created, etag, status, "
+        "status_reason,"
+        " status_time, auth, primary_key, secondary_key, primary_thumbprint, "
+        "secondary_thumbprint,"
         " iot_edge, device_scope, parent_scopes, model_id)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
-    [SQL_WRITE_IDENTITY] =
-        "UPDATE identity SET device_id = ?2, module_id = ?3, created = ?4, etag = ?5, status = ?6,"
-        " status_reason = ?7, status_time = ?8, auth = ?9, primary_key = ?10, secondary_key = ?11,"
-        " primary_thumbprint = ?12, secondary_thumbprint = ?13, iot_edge = ?14, device_scope = ?15,"
-        " parent_scopes = ?16, model_id = ?17 WHERE number = ?1",
+    [SQL_WRITE_IDENTITY] = "UPDATE identity SET device_id = ?2, module_id = ?3, created = ?4, "
+                           "etag = ?5, status = ?6,"
+                           " status_reason = ?7, status_time = ?8, auth = ?9, primary_key = "
+                           "?10, secondary_key = ?11,"
+                           " primary_thumbprint = ?12, secondary_thumbprint = ?13, iot_edge = "
+                           "?14, device_scope = ?15,"
+                           " parent_scopes = ?16, model_id = ?17 WHERE number = ?1",
     [SQL_WRITE_TAGS] = WRITE_SECTION("tags"),
     [SQL_WRITE_DESIRED] = WRITE_SECTION("desired"),
     [SQL_WRITE_REPORTED] = WRITE_SECTION("reported"),
@@ -88,13 +93,14 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_WRITE_JOB_PROGRESS_NEW] =
         "INSERT INTO job_progress (number, state, start, window, begun, ended, failure_reason,"
         " devices, succeeded, failed, canceled, running, owner, epoch, policy, paused,"
-        " missing) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
-        " ?17)",
+        " missing, failures) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, "
+        "?14, ?15, ?16,"
+        " ?17, ?18)",
     [SQL_WRITE_JOB_PROGRESS] =
         "UPDATE job_progress SET state = ?2, start = ?3, window = ?4, begun = ?5, ended = ?6,"
         " failure_reason = ?7, devices = ?8, succeeded = ?9, failed = ?10, canceled = ?11,"
         " running = ?12, owner = ?13, epoch = ?14, policy = ?15, paused = ?16,"
-        " missing = ?17 WHERE number = ?1",
+        " missing = ?17, failures = ?18 WHERE number = ?1",
     [SQL_WRITE_SLICE] = "INSERT INTO job_slice (job, slice, targets) VALUES (?1, ?2, ?3)",
     [SQL_WRITE_CURSOR] =
         "INSERT OR REPLACE INTO job_cursor (job, slice, cursor) VALUES (?1, ?2, ?3)",

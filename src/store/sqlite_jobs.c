@@ -35,6 +35,7 @@ static bool read_job(sqlite3_stmt *row, struct job *job)
         .paused = sqlite3_column_int64(row, 20) != 0,
         .parent = column_str(row, 21),
         .missing = (uint32_t)sqlite3_column_int64(row, 22),
+        .failures = column_str(row, 23),
         .list = STR_NONE,
     };
     return true;
@@ -55,6 +56,7 @@ static struct job *copy_job(struct arena *mem, const struct job *row)
     job->failure_reason = keep(mem, job->failure_reason);
     job->policy = keep(mem, job->policy);
     job->parent = keep(mem, job->parent);
+    job->failures = keep(mem, job->failures);
     return job;
 }
 

@@ -402,6 +402,7 @@ static void bind_progress(sqlite3_stmt *query, const struct job *job)
     bind_text(query, 15, job->policy);
     bind_int(query, 16, job->paused);
     bind_int(query, 17, job->missing);
+    bind_text(query, 18, job->failures);
 }
 
 static enum err insert_list(struct writing *w, const struct job *job)

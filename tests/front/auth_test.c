@@ -54,10 +54,8 @@ static int set_up(void **state)
         policies[i].secondary_key = bytes_of(KEY_TEXT);
     board = policy_board_create(policies, POLICY_BUILT_IN_COUNT);
     clock_fake_init(&now, 0);
-    front = front_create(&(struct front_config){.clock = &now.clock,
-                                                .random = random_system(),
-                                                .policies = board,
-                                                .host = HOST});
+    front = front_create(&(struct front_config){
+        .clock = &now.clock, .random = random_system(), .policies = board, .host = HOST});
     return 0;
 }
 
