@@ -311,6 +311,8 @@ static enum seek read_value(const struct text *t, const char *at, struct value *
 
 enum seek seek_value(struct str text, const struct str *names, size_t count, struct value *out)
 {
+    if (text.len == 0) /* perhaps none at all */
+        return SEEK_UNSURE;
     struct text t = {text.ptr + text.len};
     const char *at = text.ptr;
     for (size_t i = 0; i < count; i++) {

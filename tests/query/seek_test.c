@@ -95,6 +95,13 @@ static void seeks_follow_the_table(void **state)
     arena_done(&mem);
 }
 
+static void no_text_has_no_value(void **state)
+{
+    struct str name = STR("a");
+    struct value value;
+    assert_int_equal(seek_value(STR_NONE, &name, 1, &value), SEEK_UNSURE);
+}
+
 /* ---- the same as a parse ---- */
 
 enum { CASES = 30000, MEMBERS_MAX = 30 };
@@ -156,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(seeks_follow_the_table),
+        cmocka_unit_test(no_text_has_no_value),
         cmocka_unit_test(what_is_found_is_what_a_parse_finds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
