@@ -1,6 +1,7 @@
 #include "store/db.h"
 #include "base/banned.h"
 #include "model/fault.h"
+#include "store/page_cache.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,14 +14,19 @@
 static enum err create_file(const char *path, struct why *why);
 static enum err set_up(struct db *db, const struct db_options *options, struct why *why);
 
-/* SQLite counts its memory under a lock that all threads share; we do not read that figure. */
+/* Both are refused once SQLite runs, which is fine. SQLite counts its memory under a lock that all
+ * threads share; we do not read that figure. */
 static void configure_once(void)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static bool done;
     pthread_mutex_lock(&lock);
-    if (!done)
-        sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* refused once SQLite runs, which is fine */
+    sqlite3_pcache_methods2 cache;
+    if (!done && sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) == SQLITE_OK &&
+        sqlite3_config(SQLITE_CONFIG_GETPCACHE2, &cache) == SQLITE_OK) {
+        cache = page_cache_around(&cache);
+        sqlite3_config(SQLITE_CONFIG_PCACHE2, &cache);
+    }
     done = true;
     pthread_mutex_unlock(&lock);
 }
