@@ -197,7 +197,7 @@ static double run_bare(const char *dir, const char *job_dir, const struct writte
                                  job_dir)
                           .ptr;
     must(db_exec(&db, job, &why) == ERR_OK, why.text);
-    must(checkpoint_start(&checkpoint, &beside, &writing, &why) == ERR_OK, why.text);
+    must(checkpoint_start(&checkpoint, &beside, &writing, false, &why) == ERR_OK, why.text);
     sqlite3_wal_hook(db.handle, after_commit, &checkpoint);
 
     double begin = seconds();
