@@ -152,28 +152,56 @@ static void invoke(struct sim *sim, int device)
 
 /* ---- jobs ---- */
 
-static void put_condition(struct sim *sim, struct job_story *job, struct buf *out)
+static void choose(struct sim *sim, struct job_story *job, int index)
 {
-    uint64_t kind = draw(sim, 10);
-    job->choice = kind < 5 ? CHOOSE_ALL : kind < 8 ? CHOOSE_SITE : CHOOSE_IDS;
+    uint64_t kind = draw(sim, 12);
+    job->choice = kind < 5                 ? CHOOSE_ALL
+                  : kind < 8               ? CHOOSE_SITE
+                  : kind < 10 || index < 3 ? CHOOSE_IDS
+                                           : CHOOSE_FAILED;
+    job->site = (int)draw(sim, SIM_SITES);
+    job->devices = (uint32_t)draw(sim, UINT64_C(1) << sim->device_count) | 1;
+    job->earlier = index > 0 ? (int)draw(sim, (uint64_t)index) : 0;
+}
+
+/* 'd1','d4' */
+static void put_ids(struct sim *sim, const struct job_story *job, const char *quote,
+                    struct buf *out)
+{
+    const char *comma = "";
+    for (int i = 0; i < sim->device_count; i++) {
+        if (!(job->devices >> i & 1))
+            continue;
+        buf_printf(out, "%s%s%s%s", comma, quote, sim->devices[i].id, quote);
+        comma = ",";
+    }
+}
+
+static void put_condition(struct sim *sim, const struct job_story *job, struct buf *out)
+{
     json_put_key(out, "queryCondition");
     if (job->choice == CHOOSE_ALL) {
         buf_put(out, STR("\"*\""));
     } else if (job->choice == CHOOSE_SITE) {
-        job->site = (int)draw(sim, SIM_SITES);
         buf_printf(out, "\"tags.site = '%c'\"", site_letters[job->site]);
     } else {
-        job->devices = (uint32_t)draw(sim, UINT64_C(1) << sim->device_count) | 1;
         buf_put(out, STR("\"deviceId IN ["));
-        const char *comma = "";
-        for (int i = 0; i < sim->device_count; i++) {
-            if (!(job->devices >> i & 1))
-                continue;
-            buf_printf(out, "%s'%s'", comma, sim->devices[i].id);
-            comma = ",";
-        }
+        put_ids(sim, job, "'", out);
         buf_put(out, STR("]\""));
     }
+}
+
+/* Instead of a condition. */
+static void put_targets(struct sim *sim, const struct job_story *job, struct buf *out)
+{
+    json_put_key(out, "targets");
+    if (job->choice == CHOOSE_FAILED) {
+        buf_printf(out, "{\"failedOf\":\"%s\"}", sim->jobs[job->earlier].id);
+        return;
+    }
+    buf_put(out, STR("{\"deviceIds\":["));
+    put_ids(sim, job, "\"", out);
+    buf_put(out, STR("]}"));
 }
 
 static void put_pace(struct sim *sim, struct buf *out)
@@ -235,9 +263,12 @@ static void put_abort(struct sim *sim, struct buf *out)
 }
 
 /* The members of a policy object; for a job that exists, only those that may still be changed. */
-static void put_policy(struct sim *sim, bool method, bool exists, struct buf *out)
+static void put_policy(struct sim *sim, bool method, bool exists, const struct job_story *targets,
+                       struct buf *out)
 {
     buf_put_char(out, '{');
+    if (targets)
+        put_targets(sim, targets, out);
     if (chance(sim, 35))
         put_pace(sim, out);
     if (method)
@@ -279,7 +310,10 @@ static void body_of(struct sim *sim, struct job_story *job, int index, struct bu
     buf_put_char(out, '{');
     json_put_key(out, "type");
     buf_printf(out, "\"%s\"", job->method ? "scheduleDeviceMethod" : "scheduleUpdateTwin");
-    put_condition(sim, job, out);
+    choose(sim, job, index);
+    bool listed = job->choice == CHOOSE_FAILED || (job->choice == CHOOSE_IDS && chance(sim, 50));
+    if (!listed)
+        put_condition(sim, job, out);
     if (job->method) {
         job->response_s = 5 + (int)draw(sim, 20);
         json_put_key(out, "cloudToDeviceMethod");
@@ -294,11 +328,20 @@ static void body_of(struct sim *sim, struct job_story *job, int index, struct bu
     put_start(sim, out);
     json_put_key(out, "maxExecutionTimeInSeconds");
     buf_printf(out, "%d", windows_s[draw(sim, COUNT(windows_s))]);
-    if (chance(sim, 60)) {
+    if (chance(sim, 60) || listed) {
         json_put_key(out, "policy");
-        put_policy(sim, job->method, false, out);
+        put_policy(sim, job->method, false, listed ? job : NULL, out);
     }
     buf_put_char(out, '}');
+}
+
+/* Who was asked for: the job of that id, whatever story asked for it. */
+static struct job_story *job_of_id(struct sim *sim, const char *id)
+{
+    for (int i = 0; i < sim->job_count; i++)
+        if (sim->jobs[i].created == DONE && strcmp(sim->jobs[i].id, id) == 0)
+            return &sim->jobs[i];
+    return NULL;
 }
 
 static void created_told(struct sim *sim, struct hub_task *task, const struct order *order)
@@ -315,6 +358,13 @@ static void created_told(struct sim *sim, struct hub_task *task, const struct or
         job->number = ((struct job_create *)task)->job.number;
     if (job->created != DISTURBED && taken != (fault == FAULT_JOB_ALREADY_EXISTS))
         broken(sim, "an id is given to one job only", "%s: fault %u", job->id, fault);
+    if (job->choice == CHOOSE_FAILED &&
+        (fault == FAULT_JOB_NOT_FOUND || fault == FAULT_NOT_ALLOWED_IN_STATE)) {
+        const struct job_story *earlier = job_of_id(sim, sim->jobs[job->earlier].id);
+        if (earlier ? fault == FAULT_JOB_NOT_FOUND : fault != FAULT_JOB_NOT_FOUND)
+            broken(sim, "the failed devices of a job that has ended are known", "%s", job->id);
+        return;
+    }
     if (fault && job->created == REFUSED && fault != FAULT_JOB_ALREADY_EXISTS &&
         !(fault == FAULT_MAX_ACTIVE_JOBS && sim->config.active_max))
         broken(sim, "a good request makes a job", "%s: fault %u", job->id, fault);
@@ -351,15 +401,6 @@ static void create_job(struct sim *sim)
     sim->job_count++;
     say(sim, "job %s, mark %d: %.*s", job->id, index, STR_ARG(job->body));
     world_submit(sim, &create->task);
-}
-
-/* Who was asked for: the job of that id, whatever story asked for it. */
-static struct job_story *job_of_id(struct sim *sim, const char *id)
-{
-    for (int i = 0; i < sim->job_count; i++)
-        if (sim->jobs[i].created == DONE && strcmp(sim->jobs[i].id, id) == 0)
-            return &sim->jobs[i];
-    return NULL;
 }
 
 /* A refusal has a reason: the job is not known, or final. */
@@ -439,7 +480,7 @@ static void control(struct sim *sim, struct job_story *job, enum job_verb verb)
     if (verb == JOB_CHANGE) {
         control->window_s = chance(sim, 50) ? 1 + (int64_t)draw(sim, 400) : 0;
         struct buf text = {0};
-        put_policy(sim, job->method, true, &text);
+        put_policy(sim, job->method, true, NULL, &text);
         if (control->window_s == 0 || chance(sim, 50))
             control->policy = world_json(mem, buf_str(&text));
         say(sim, "change of %s: window %lld, policy %.*s", job->id, (long long)control->window_s,

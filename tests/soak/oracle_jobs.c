@@ -71,11 +71,33 @@ static int site_of(struct sim *sim, const struct entity *twin)
     return site.len == 1 ? site.ptr[0] - 'a' : -1;
 }
 
+static bool take_failed(void *arg, uint32_t number, const struct job_record *record)
+{
+    if (record->status == RECORD_FAILED && number < SIM_NUMBERS_MAX)
+        set_add(arg, number);
+    return true;
+}
+
+static struct set failed_in(struct sim *sim, const struct job_story *earlier)
+{
+    struct set set = {0};
+    struct why why = {0};
+    const struct job *now = stored_job(sim, earlier);
+    if (now)
+        must(sim,
+             records_of_job(sim->eye, now, 0, &(struct records_filter){0},
+                            &(struct records_visit){take_failed, &set}, &why),
+             &why);
+    return set;
+}
+
 /* What the condition names now. */
 static struct set named(struct sim *sim, const struct job_story *job,
                         const struct store_want *twins, size_t count)
 {
-    struct set set = {0};
+    struct set set = {0}, failed = {0};
+    if (job->choice == CHOOSE_FAILED)
+        failed = failed_in(sim, &sim->jobs[job->earlier]);
     for (uint32_t n = 1; n < count; n++) {
         const struct entity *twin = twins[n].found;
         if (!twin)
@@ -83,6 +105,8 @@ static struct set named(struct sim *sim, const struct job_story *job,
         bool in = job->choice == CHOOSE_ALL;
         if (job->choice == CHOOSE_SITE)
             in = site_of(sim, twin) == job->site;
+        if (job->choice == CHOOSE_FAILED)
+            in = set_has(&failed, n);
         for (int i = 0; job->choice == CHOOSE_IDS && i < sim->device_count; i++)
             in |=
                 (job->devices >> i & 1) && str_eq(twin->id.device_id, str_from(sim->devices[i].id));
@@ -621,7 +645,7 @@ static unsigned in_flight_at(const struct sim *sim, int job, uint8_t site)
 }
 
 struct earlier_entry {
-    uint64_t first_call; /* of this life */
+    uint64_t first_call; /* of this turn */
     bool settled;
 };
 
@@ -633,7 +657,8 @@ static bool take_earlier(void *arg, const struct job_entry *entry)
     return true;
 }
 
-/* Not to be called any more, though it never was: the power cut its call off, or it had failed. */
+/* Not to be called now, though it never was: it has failed, or the intent of an earlier turn that did
+ * not become a call is still to be closed. */
 static bool is_settled(struct sim *sim, const struct job_story *job, uint32_t number)
 {
     struct earlier_entry earlier = {.first_call = sim->first_call};

@@ -77,13 +77,14 @@ struct call { /* one that a device got */
     unsigned life;  /* in which it was called: only then can an answer count */
 };
 
-enum choice { CHOOSE_ALL, CHOOSE_SITE, CHOOSE_IDS };
+enum choice { CHOOSE_ALL, CHOOSE_SITE, CHOOSE_IDS, CHOOSE_FAILED };
 struct job_story {
     char id[24];
     bool method;
     enum choice choice;
     int site;
     uint32_t devices; /* bits, for CHOOSE_IDS */
+    int earlier;      /* the job whose failed devices are the targets, for CHOOSE_FAILED */
     unsigned where;   /* of a twin job */
     int response_s;
     struct str body; /* of the request */
@@ -174,7 +175,7 @@ struct sim {
     int64_t wait_ns; /* what the hub said */
     bool failing;    /* the disk has a plan */
     int64_t healthy_turn;
-    uint64_t first_call;                   /* number of this life */
+    uint64_t first_call;                   /* number of this turn */
     int64_t deleted_turn[SIM_NUMBERS_MAX]; /* of identities that are no more */
     int64_t healthy_ns;                    /* the disk works since */
     struct arena mem;                      /* of the whole story */

@@ -104,7 +104,6 @@ static void start(struct sim *sim)
             lossy_vfs_arm(&(struct lossy_plan){0});
             sim->healthy_ns = sim->clock.mono_ns;
             sim->healthy_turn = sim->turn;
-            sim->first_call = sim->hub->next_call;
             return;
         }
         if (!trouble)
@@ -247,6 +246,7 @@ void world_turn(struct sim *sim)
     }
     if (chance(sim, 3) && store_checkpoint(sim->store, &why) == ERR_OK)
         say(sim, "checkpoint");
+    sim->first_call = sim->hub->next_call;
     sim->wait_ns = hub_run(sim->hub);
 }
 
