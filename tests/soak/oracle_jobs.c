@@ -455,7 +455,8 @@ static void check_overdue(struct sim *sim, struct job_story *job)
 
 /* ---- pace ---- */
 
-/* A bucket that a second fills; never more than a portion over it. */
+/* A bucket that a second fills; never more than a portion over it. A change may find it full: before it
+ * nothing was counted, or at another rate. */
 static void spend(struct sim *sim, struct job_story *job, uint32_t count)
 {
     double rate = job->policy.per_second, most = (rate < 1 ? 1 : rate) + 1;
@@ -470,7 +471,7 @@ static void spend(struct sim *sim, struct job_story *job, uint32_t count)
         broken(sim, "a pace is kept", "%s took %u at %.3g per second, %.3g too many", job->id,
                count, rate, -job->tokens);
     if (job->tokens < 0)
-        job->tokens = 0;
+        job->tokens = job->loosened_turn == sim->turn ? most : 0;
 }
 
 static void check_pace(struct sim *sim, struct job_story *job, const struct job *now)
