@@ -30,6 +30,9 @@ struct hub_engine_ops {
     /* It left, or subscribes to methods no more. */
     void (*device_gone)(struct hub_engine *engine, struct hub *hub, uint32_t number);
     void (*device_deleted)(struct hub_engine *engine, struct hub *hub, uint32_t number);
+    /* After the commit that wrote it; `event` is valid during the call. */
+    void (*job_event)(struct hub_engine *engine, struct hub *hub, const struct job_event *event,
+                      const struct job *job);
     /* Has it work for another turn right now, without waiting for an event? */
     bool (*busy)(const struct hub_engine *engine);
 };
@@ -51,7 +54,8 @@ struct hub_config {
     struct policy_board *policies; /* NULL only where nobody changes them (tests) */
 };
 
-struct hub_stats { /* for /metrics; any thread */
+struct hub_stats {                    /* for /metrics; any thread */
+    atomic_uint_fast64_t job_changes; /* commits that touched a job: who watches one looks then */
     atomic_uint_fast64_t turns, tasks, tasks_refused, commits_failed, attachments, calls_sent,
         calls_answered, calls_timed_out, patches_sent, telemetry;
 };

@@ -37,15 +37,17 @@ struct turn_job {
     struct str id; /* wanted by id, or by number */
     uint32_t number;
     bool exists, changed;
+    struct job_told told;
 };
 
 struct turn_set {
-    struct list wants;   /* struct store_want */
-    struct strmap names; /* "device/module" -> struct turn_name */
-    struct map numbers;  /* number -> struct turn_entity */
-    struct map wanted;   /* number -> index of its want + 1 */
-    struct list changes; /* struct turn_entity * */
-    struct list jobs;    /* struct turn_job * */
+    struct list wants;              /* struct store_want */
+    struct strmap names;            /* "device/module" -> struct turn_name */
+    struct map numbers;             /* number -> struct turn_entity */
+    struct map wanted;              /* number -> index of its want + 1 */
+    struct list changes;            /* struct turn_entity * */
+    struct list jobs;               /* struct turn_job * */
+    struct list events, event_jobs; /* struct job_event, and of which struct job * */
     struct list slices, cursors, chunks, entries, outcomes, groups, pages;
     struct store_counters counters;
     bool counters_changed;
@@ -177,6 +179,7 @@ static enum err load_jobs(struct hub_turn *turn, struct why *why)
             find_turn_job(turn, STR_NONE, found->number)->exists)
             continue;
         want->job = *found;
+        want->told = job_told(found);
         want->exists = true;
     }
     return ERR_OK;
@@ -273,8 +276,19 @@ uint32_t turn_jobs_created(const struct hub_turn *turn)
 
 void turn_job_changed(struct hub_turn *turn, struct job *job)
 {
-    ((struct turn_job *)job)->changed = true; /* its first member */
+    struct turn_job *changed = (struct turn_job *)job; /* its first member */
+    changed->changed = true;
     turn->set->change_count++;
+    enum job_event_kind kind;
+    while ((kind = job_event_next(&changed->told, job)) != JOB_EVENT_NONE) {
+        struct job_event event = {.sequence = turn->set->counters.next_event++,
+                                  .job = job->number,
+                                  .kind = kind,
+                                  .ticks = turn->now_ticks};
+        event.text = job_event_text(&event, job, &turn->mem);
+        *LIST_ADD(turn, events, struct job_event) = event;
+        *LIST_ADD(turn, event_jobs, const struct job *) = job;
+    }
 }
 
 #define TURN_PUT(name, type, list)                                                                 \
@@ -377,13 +391,25 @@ static enum err commit(struct hub_turn *turn, struct why *why)
         .outcome_count = set->outcomes.count,
         .groups = set->groups.items,
         .group_count = set->groups.count,
+        .events = set->events.items,
+        .event_count = set->events.count,
         .pages = set->pages.items,
         .page_count = set->pages.count,
     };
     enum err err = store_commit(turn->hub->store, &changes, why);
-    if (err == ERR_OK)
-        turn->hub->counters = set->counters;
+    if (err != ERR_OK)
+        return err;
+    turn->hub->counters = set->counters;
+    if (job_count > 0)
+        atomic_fetch_add(&turn->hub->stats.job_changes, 1);
     return err;
+}
+
+static void tell_engine(struct hub *hub, const struct turn_set *set)
+{
+    for (size_t i = 0; hub->engine && i < set->events.count; i++)
+        hub->engine->ops->job_event(hub->engine, hub, LIST_AT(set, events, struct job_event, i),
+                                    *LIST_AT(set, event_jobs, const struct job *, i));
 }
 
 /* ---- the four steps ---- */
@@ -447,6 +473,8 @@ static struct mail *pass(struct hub_turn *turn, struct mail *tasks)
         atomic_fetch_add(&hub->stats.commits_failed, 1);
         log_error("commit failed", LOG_TEXT_Z("reason", why.text), LOG_INT("tasks", count));
     }
+    if (committed == ERR_OK)
+        tell_engine(hub, &set);
     struct mail *again = NULL, **last = &again;
     at = 0;
     for (struct mail *mail = tasks, *next; mail; mail = next, at++) {

@@ -76,7 +76,6 @@ static enum err create_decide(struct hub_task *task, struct hub_turn *turn, stru
 static void begin(struct job_engine *engine, const struct job *job)
 {
     struct run *run = run_add(engine, job);
-    log_info("job created", LOG_STR("job", run->id), LOG_TEXT_Z("type", job_type_word(run->type)));
     run_todo(run);
 }
 
@@ -326,7 +325,6 @@ static enum task_next control_act(struct hub_task *task, struct hub *hub)
     wait_policy_changed(run);
     run_move_window(run, job_window_end(control->result));
     run_todo(run);
-    log_info("job changed", LOG_STR("job", run->id), LOG_INT("paused", run->paused));
     if (job_is_final(control->result->state))
         run_committed(run, control->result);
     return TASK_REPLY;

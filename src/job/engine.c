@@ -152,13 +152,6 @@ void run_move_window(struct run *run, int64_t end_ticks)
     hub_timer_hub(run->engine->hub, &run->timer, end_ticks);
 }
 
-static void log_end(const struct run *run, const struct job *job)
-{
-    log_info("job ended", LOG_STR("job", run->id), LOG_TEXT_Z("state", job_state_word(job->state)),
-             LOG_INT("devices", job->counts.devices), LOG_INT("succeeded", job->counts.succeeded),
-             LOG_INT("failed", job->counts.failed), LOG_INT("canceled", job->counts.canceled));
-}
-
 static void note_progress(struct run *run, const struct job_counts *counts)
 {
     struct job_engine *engine = run->engine;
@@ -169,15 +162,12 @@ static void note_progress(struct run *run, const struct job_counts *counts)
 
 void run_committed(struct run *run, const struct job *job)
 {
-    bool was_final = job_is_final(run->state);
     set_state(run, job->state);
     run->succeeded = job->counts.succeeded;
     if (job->state == JOB_RUNNING)
         note_progress(run, &job->counts);
     if (!job_is_final(job->state))
         return;
-    if (!was_final)
-        log_end(run, job);
     if (run->in_flight == 0 && run->ended_count == 0) {
         run_destroy(run);
         return;
@@ -487,11 +477,26 @@ static void end_grace(struct hub_timer *timer, struct hub *hub)
         run_wake(engine->running.runs[i]);
 }
 
+static void job_event(struct hub_engine *base, struct hub *hub, const struct job_event *event,
+                      const struct job *job)
+{
+    struct job_engine *engine = (struct job_engine *)base;
+    const struct job_counts *counts = &job->counts;
+    log_info("job", LOG_STR("job", job->id), LOG_TEXT_Z("event", job_event_word(event->kind)),
+             LOG_TEXT_Z("type", job_type_word(job->type)), LOG_INT("devices", counts->devices),
+             LOG_INT("succeeded", counts->succeeded), LOG_INT("failed", counts->failed),
+             LOG_INT("canceled", counts->canceled),
+             LOG_STR("reason", job->state == JOB_FAILED ? job->failure_reason : STR("")));
+    if (engine->config.on_event)
+        engine->config.on_event(engine->config.on_event_arg, event->sequence);
+}
+
 static const struct hub_engine_ops engine_ops = {
     .collect = collect,
     .device_ready = device_ready,
     .device_gone = device_gone,
     .device_deleted = device_deleted,
+    .job_event = job_event,
     .busy = busy,
 };
 

@@ -34,6 +34,9 @@ struct job_engine_config {
     uint32_t
         active_max; /* queued and running jobs (strict: and scheduled ones); 0: no limit. Over it: FAULT_MAX_ACTIVE_JOBS */
     uint32_t devices_per_second; /* pace of the whole hub; 0: no limit */
+    /* On the hub thread, whenever events of jobs are on disk: the number of the newest. NULL: nobody asks. */
+    void (*on_event)(void *arg, uint64_t sequence);
+    void *on_event_arg;
     bool strict_azure; /* refuse what Azure refuses: cancel of a running job; scheduled jobs count
                           as active */
 };

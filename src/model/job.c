@@ -1,7 +1,7 @@
 #include "model/job.h"
 #include "model/fault.h"
 
-static const enum job_state next[JOB_STATES][JOB_EVENTS] = {
+static const enum job_state next[JOB_STATES][JOB_TRIGGERS] = {
     [JOB_QUEUED] = {[JOB_LATER] = JOB_SCHEDULED,
                     [JOB_BEGIN] = JOB_RUNNING,
                     [JOB_BREAK] = JOB_FAILED,
@@ -21,7 +21,7 @@ static const struct {
     [JOB_COMPLETED] = {"completed", "Completed"}, [JOB_FAILED] = {"failed", "Failed"},
     [JOB_CANCELLED] = {"cancelled", "Cancelled"},
 };
-static const char *const event_words[JOB_EVENTS] = {
+static const char *const trigger_words[JOB_TRIGGERS] = {
     [JOB_LATER] = "be put off", [JOB_BEGIN] = "begin",         [JOB_DRAIN] = "complete",
     [JOB_BREAK] = "fail",       [JOB_CANCEL] = "be cancelled",
 };
@@ -42,17 +42,17 @@ enum err job_cancel_refused(const struct job *job, struct why *why)
                      "Job cannot be cancelled in '%s' status.", states[job->state].title);
 }
 
-enum err job_move(struct job *job, enum job_event event, struct why *why)
+enum err job_move(struct job *job, enum job_trigger trigger, struct why *why)
 {
-    enum job_state to = next[job->state][event];
+    enum job_state to = next[job->state][trigger];
     if (to != JOB_NOWHERE) {
         job->state = to;
         return ERR_OK;
     }
-    if (event == JOB_CANCEL)
+    if (trigger == JOB_CANCEL)
         return job_cancel_refused(job, why);
     return err_fault(ERR_CONFLICT, FAULT_NOT_ALLOWED_IN_STATE, why, "A %s job cannot %s.",
-                     states[job->state].word, event_words[event]);
+                     states[job->state].word, trigger_words[trigger]);
 }
 
 bool job_is_final(enum job_state state)

@@ -36,7 +36,7 @@ enum job_state {
     JOB_CANCELLED,
     JOB_STATES,
 };
-enum job_event { JOB_LATER, JOB_BEGIN, JOB_DRAIN, JOB_BREAK, JOB_CANCEL, JOB_EVENTS };
+enum job_trigger { JOB_LATER, JOB_BEGIN, JOB_DRAIN, JOB_BREAK, JOB_CANCEL, JOB_TRIGGERS };
 
 struct job_counts { /* of devices; pending is what remains of `devices` */
     uint32_t devices, succeeded, failed, canceled, running;
@@ -73,9 +73,9 @@ const char *job_type_word(enum job_type type);    /* "scheduleUpdateTwin" */
 bool job_state_read(struct str word, enum job_state *out);
 bool job_type_read(struct str word, enum job_type *out);
 
-/* Move along the table. ERR_CONFLICT (FAULT_NOT_ALLOWED_IN_STATE) when the event does not fit, with
+/* Move along the table. ERR_CONFLICT (FAULT_NOT_ALLOWED_IN_STATE) when the trigger does not fit, with
  * Azure's text for a cancel: "Job cannot be cancelled in 'Completed' status." */
-enum err job_move(struct job *job, enum job_event event, struct why *why);
+enum err job_move(struct job *job, enum job_trigger trigger, struct why *why);
 
 /* The refusal alone, for a hub that is as strict as Azure about running jobs. */
 enum err job_cancel_refused(const struct job *job, struct why *why);
@@ -89,6 +89,8 @@ void job_put_short_json(struct buf *out, const struct job *job);
 void job_put_json(struct buf *out, const struct job *job);
 /* The same, still open: more members may follow, and '}'. */
 void job_put_json_open(struct buf *out, const struct job *job);
+/* The member deviceJobStatistics alone. */
+void job_put_statistics_json(struct buf *out, const struct job_counts *counts);
 
 /* ---- one device's part ---- */
 enum record_status {

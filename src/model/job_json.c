@@ -24,7 +24,7 @@ void job_put_short_json(struct buf *out, const struct job *job)
     buf_put_char(out, '}');
 }
 
-static void put_statistics(struct buf *out, const struct job_counts *counts)
+void job_put_statistics_json(struct buf *out, const struct job_counts *counts)
 {
     int64_t failed = (int64_t)counts->failed + counts->canceled;
     int64_t pending = (int64_t)counts->devices - counts->succeeded - failed - counts->running;
@@ -53,7 +53,7 @@ void job_put_json_open(struct buf *out, const struct job *job)
     put_word(out, "status", job_state_word(job->state));
     if (job->state == JOB_FAILED && job->failure_reason.ptr)
         json_put_member_str(out, "failureReason", job->failure_reason);
-    put_statistics(out, &job->counts);
+    job_put_statistics_json(out, &job->counts);
     /* Ours, and only where they are used: a client of Azure's is never surprised. */
     if (job->policy.ptr)
         json_put_member_raw(out, "policy", job->policy);

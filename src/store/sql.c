@@ -112,10 +112,14 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_WRITE_OUTCOME] =
         "INSERT INTO job_outcome (job, id, status, payload) VALUES (?1, ?2, ?3, ?4)",
     [SQL_WRITE_GROUP] = "INSERT INTO job_group (job, id, value, targets) VALUES (?1, ?2, ?3, ?4)",
+    [SQL_WRITE_EVENT] =
+        "INSERT INTO job_event (sequence, job, kind, time, text) VALUES (?1, ?2, ?3, ?4, ?5)",
 
     [SQL_PURGE_ENTRIES] = PURGE("job_entry", "number"),
     [SQL_PURGE_GROUPS] = PURGE("job_group", "id"),
     [SQL_PURGE_OUTCOMES] = PURGE("job_outcome", "id"),
+    [SQL_PURGE_EVENTS] =
+        PURGE("job_event", "sequence") " AND sequence < (SELECT max(sequence) FROM job_event)",
     [SQL_PURGE_CHUNKS] = PURGE("job_chunk", "last"),
     [SQL_PURGE_CURSORS] = PURGE("job_cursor", "slice"),
     [SQL_PURGE_SLICES] = PURGE("job_slice", "slice"),
@@ -148,7 +152,8 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_SCAN_NAMES] = ENTITY " FROM identity i" PARTS " WHERE i.device_id > ?1"
                               " AND i.module_id = '' ORDER BY i.device_id LIMIT ?3",
     [SQL_COUNTERS] = "SELECT next_number, next_job, next_call, devices_enabled, devices_disabled,"
-                     " modules FROM counters",
+                     " modules, (SELECT coalesce(max(sequence), 0) + 1 FROM job_event)"
+                     " FROM counters",
     [SQL_POLICIES] =
         "SELECT name, rights, primary_key, secondary_key FROM policy ORDER BY position",
     [SQL_PRESENCE] = "SELECT page, bytes FROM presence ORDER BY page",
@@ -187,5 +192,9 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_FILL_DESIRED] = FILL("desired"),
     [SQL_FILL_REPORTED] = FILL("reported"),
     [SQL_GROUPS] = "SELECT id, value, targets FROM job_group WHERE job = ?1 ORDER BY id",
+    [SQL_EVENTS] = "SELECT sequence, job, kind, time, text FROM job_event"
+                   " WHERE sequence > ?1 AND job = ?2 ORDER BY sequence",
+    [SQL_ALL_EVENTS] = "SELECT sequence, job, kind, time, text FROM job_event"
+                       " WHERE sequence > ?1 ORDER BY sequence",
     [SQL_OUTCOMES] = "SELECT id, status, payload FROM job_outcome WHERE job = ?1 ORDER BY id",
 };

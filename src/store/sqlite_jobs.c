@@ -241,6 +241,33 @@ enum err sqlite_job_outcomes(struct store_reader *reader, uint32_t job, uint32_t
     return db_finish(db, query, rc, why);
 }
 
+enum err sqlite_job_events(struct store_reader *reader, uint32_t job, uint64_t after,
+                           bool (*visit)(void *, const struct job_event *), void *arg,
+                           struct why *why)
+{
+    struct db *db = reader_db(reader);
+    enum err err;
+    sqlite3_stmt *query = db_query(db, job ? SQL_EVENTS : SQL_ALL_EVENTS, &err, why);
+    if (err)
+        return err;
+    bind_int(query, 1, after > INT64_MAX ? INT64_MAX : (int64_t)after);
+    if (job)
+        bind_int(query, 2, job);
+    int rc;
+    while ((rc = sqlite3_step(query)) == SQLITE_ROW) {
+        struct job_event event = {
+            .sequence = (uint64_t)sqlite3_column_int64(query, 0),
+            .job = (uint32_t)sqlite3_column_int64(query, 1),
+            .kind = (enum job_event_kind)sqlite3_column_int64(query, 2),
+            .ticks = sqlite3_column_int64(query, 3),
+            .text = column_str(query, 4),
+        };
+        if (!visit(arg, &event))
+            break;
+    }
+    return db_finish(db, query, rc, why);
+}
+
 enum err sqlite_job_groups(struct store_reader *reader, uint32_t job,
                            bool (*visit)(void *, const struct job_group *), void *arg,
                            struct why *why)

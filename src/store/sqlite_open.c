@@ -244,6 +244,7 @@ static const struct store_reader_ops reader_ops = {
     .job_entries = sqlite_job_entries,
     .job_chunks = sqlite_job_chunks,
     .job_outcomes = sqlite_job_outcomes,
+    .job_events = sqlite_job_events,
     .job_groups = sqlite_job_groups,
     .job_list = sqlite_job_list,
     .names = sqlite_names,

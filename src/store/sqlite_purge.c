@@ -60,7 +60,7 @@ static enum err purge(struct db *db, uint32_t job, size_t rows_max, bool *done, 
 {
     static const enum sql children[] = {SQL_PURGE_ENTRIES, SQL_PURGE_OUTCOMES, SQL_PURGE_GROUPS,
                                         SQL_PURGE_CHUNKS,  SQL_PURGE_CURSORS,  SQL_PURGE_SLICES,
-                                        SQL_PURGE_LIST,    SQL_PURGE_FORGOTTEN};
+                                        SQL_PURGE_LIST,    SQL_PURGE_EVENTS,   SQL_PURGE_FORGOTTEN};
     size_t left = rows_max;
     for (size_t i = 0; i < sizeof children / sizeof *children; i++) {
         enum err err = purge_rows(db, children[i], job, &left, why);

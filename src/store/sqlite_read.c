@@ -313,6 +313,7 @@ enum err sqlite_read_counters(struct store_reader *reader, struct store_counters
             .devices_enabled = (uint32_t)sqlite3_column_int64(query, 3),
             .devices_disabled = (uint32_t)sqlite3_column_int64(query, 4),
             .modules = (uint32_t)sqlite3_column_int64(query, 5),
+            .next_event = (uint64_t)sqlite3_column_int64(query, 6),
         };
     bool missing = rc == SQLITE_DONE;
     err = db_finish(db, query, rc, why);

@@ -152,6 +152,9 @@ enum err sqlite_job_chunks(struct store_reader *reader, uint32_t job, uint32_t f
                            struct why *why);
 enum err sqlite_job_list(struct store_reader *reader, uint32_t job, struct arena *mem,
                          struct str *out, struct why *why);
+enum err sqlite_job_events(struct store_reader *reader, uint32_t job, uint64_t after,
+                           bool (*visit)(void *, const struct job_event *), void *arg,
+                           struct why *why);
 enum err sqlite_job_groups(struct store_reader *reader, uint32_t job,
                            bool (*visit)(void *, const struct job_group *), void *arg,
                            struct why *why);

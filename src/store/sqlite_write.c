@@ -19,7 +19,7 @@ typedef enum err write_step(struct writing *w);
 static write_step write_counters, write_policies, write_jobs, follow_indexes, delete_entities,
     write_identities, write_fleet, write_tags, write_desired, write_reported, write_sessions,
     write_slices, write_cursors, write_chunks, write_entries, write_outcomes, write_groups,
-    write_pages;
+    write_events, write_pages;
 
 /* Jobs come before deletions, since a job of this very commit may mention the deleted; deletions
  * come before identities, since a name may be given away in the turn that freed it. */
@@ -27,7 +27,7 @@ static write_step *const steps[] = {
     write_counters,   write_policies, write_jobs,    follow_indexes, delete_entities,
     write_identities, write_fleet,    write_tags,    write_desired,  write_reported,
     write_sessions,   write_slices,   write_cursors, write_chunks,   write_entries,
-    write_outcomes,   write_groups,   write_pages,
+    write_outcomes,   write_groups,   write_events,  write_pages,
 };
 
 static enum err transact(struct writing *w, write_step *const *todo, size_t count);
@@ -572,6 +572,25 @@ static enum err write_groups(struct writing *w)
         bind_int(query, 2, group->id);
         bind_text(query, 3, group->value);
         bind_blob(query, 4, group->targets);
+        err = run(w, query);
+    }
+    return err;
+}
+
+static enum err write_events(struct writing *w)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < w->commit->event_count; i++) {
+        const struct job_event *event = &w->commit->events[i];
+        sqlite3_stmt *query = db_query(w->db, SQL_WRITE_EVENT, &err, w->why);
+        if (err)
+            return err;
+        assert(event->sequence > 0 && event->sequence <= INT64_MAX);
+        bind_int(query, 1, (int64_t)event->sequence);
+        bind_int(query, 2, event->job);
+        bind_int(query, 3, event->kind);
+        bind_int(query, 4, event->ticks);
+        bind_text(query, 5, event->text);
         err = run(w, query);
     }
     return err;

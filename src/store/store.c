@@ -176,6 +176,13 @@ enum err store_job_list(struct store_reader *reader, uint32_t job, struct arena 
     return reader->ops->job_list(reader, job, mem, out, why);
 }
 
+enum err store_job_events(struct store_reader *reader, uint32_t job, uint64_t after,
+                          bool (*visit)(void *, const struct job_event *), void *arg,
+                          struct why *why)
+{
+    return reader->ops->job_events(reader, job, after, visit, arg, why);
+}
+
 enum err store_job_groups(struct store_reader *reader, uint32_t job,
                           bool (*visit)(void *, const struct job_group *), void *arg,
                           struct why *why)

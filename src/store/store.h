@@ -17,7 +17,7 @@
  * Errors of every function: ERR_OUTSIDE (FAULT_SERVICE_UNAVAILABLE) disk or database let us down,
  * ERR_CORRUPT stored bytes are not ours. Source: design, chapters Twins, Job engine, Store. */
 #pragma once
-#include "model/job.h"
+#include "model/job_event.h"
 #include "model/policy.h"
 #include "model/twin.h"
 #include "query/query.h"
@@ -139,6 +139,7 @@ struct store_counters {
     uint32_t next_job;    /* from 1 */
     uint64_t next_call;   /* first call number that was never reserved, from 1 */
     uint32_t devices_enabled, devices_disabled, modules;
+    uint64_t next_event; /* of jobs, from 1; follows from the rows, is not written */
 };
 
 /* ---- writing: the hub thread only ---- */
@@ -162,6 +163,8 @@ struct store_commit { /* everything that one turn changed; zero what is not need
     size_t outcome_count;
     const struct job_group *groups; /* inserted */
     size_t group_count;
+    const struct job_event *events; /* inserted */
+    size_t event_count;
     const struct presence_page *pages; /* inserted or replaced */
     size_t page_count;
 };
@@ -172,8 +175,8 @@ struct store_commit { /* everything that one turn changed; zero what is not need
 enum err store_commit(struct store *store, const struct store_commit *commit, struct why *why);
 
 /* Remove up to `rows_max` rows of a job, children first, the job row last; `*done` tells when it is
- * gone. Also forgets names of deleted identities that no remaining job can mention. One
- * transaction. */
+ * gone. Also forgets names of deleted identities that no remaining job can mention. The newest event
+ * of all stays, so that its number is not given again. One transaction. */
 enum err store_purge_job(struct store *store, uint32_t job, size_t rows_max, bool *done,
                          struct why *why);
 
@@ -284,6 +287,10 @@ enum err store_job_outcomes(struct store_reader *reader, uint32_t job, uint32_t 
 /* The list of ids of a job that was stored with one; STR_NONE when there is none. */
 enum err store_job_list(struct store_reader *reader, uint32_t job, struct arena *mem,
                         struct str *out, struct why *why);
+/* Events after number `after`, oldest first: of one job, or of all with job 0. */
+enum err store_job_events(struct store_reader *reader, uint32_t job, uint64_t after,
+                          bool (*visit)(void *arg, const struct job_event *event), void *arg,
+                          struct why *why);
 /* The groups of a job, by id. */
 enum err store_job_groups(struct store_reader *reader, uint32_t job,
                           bool (*visit)(void *arg, const struct job_group *group), void *arg,

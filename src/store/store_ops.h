@@ -53,6 +53,9 @@ struct store_reader_ops {
                            struct why *);
     enum err (*job_list)(struct store_reader *, uint32_t job, struct arena *mem, struct str *out,
                          struct why *why);
+    enum err (*job_events)(struct store_reader *, uint32_t job, uint64_t after,
+                           bool (*visit)(void *, const struct job_event *), void *arg,
+                           struct why *why);
     enum err (*job_groups)(struct store_reader *, uint32_t job,
                            bool (*visit)(void *, const struct job_group *), void *arg,
                            struct why *why);

@@ -9,7 +9,7 @@ static void every_move_is_in_the_picture(void **state)
 {
     static const struct {
         enum job_state from;
-        enum job_event event;
+        enum job_trigger trigger;
         enum job_state to;
     } picture[] = {
         {JOB_QUEUED, JOB_LATER, JOB_SCHEDULED},     {JOB_QUEUED, JOB_BEGIN, JOB_RUNNING},
@@ -20,14 +20,14 @@ static void every_move_is_in_the_picture(void **state)
     };
     size_t moves = 0;
     for (enum job_state from = JOB_QUEUED; from < JOB_STATES; from++)
-        for (enum job_event event = 0; event < JOB_EVENTS; event++) {
+        for (enum job_trigger trigger = 0; trigger < JOB_TRIGGERS; trigger++) {
             enum job_state want = JOB_NOWHERE;
             for (size_t i = 0; i < COUNT(picture); i++)
-                if (picture[i].from == from && picture[i].event == event)
+                if (picture[i].from == from && picture[i].trigger == trigger)
                     want = picture[i].to;
             struct job job = {.state = from};
             struct why why = {0};
-            enum err err = job_move(&job, event, &why);
+            enum err err = job_move(&job, trigger, &why);
             check_int(job_state_word(from), err, want == JOB_NOWHERE ? ERR_CONFLICT : ERR_OK);
             check_int(job_state_word(from), job.state, want == JOB_NOWHERE ? from : want);
             check_int("refusals have a number", why.code,

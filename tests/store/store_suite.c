@@ -498,7 +498,7 @@ static void counters_begin_at_one_and_are_kept(void **state)
     assert_int_equal(c.next_job, 1);
     assert_int_equal(c.next_call, 1);
     assert_int_equal(c.devices_enabled + c.devices_disabled + c.modules, 0);
-    struct store_counters next = {UINT32_MAX, 12, (UINT64_C(1) << 60) - 1, 13, 14, 15};
+    struct store_counters next = {UINT32_MAX, 12, (UINT64_C(1) << 60) - 1, 13, 14, 15, 1};
     ok(store_commit(store, &(struct store_commit){.counters = &next}, &why));
     reopen();
     ok(store_read_counters(reader, &c, &why));
@@ -787,6 +787,48 @@ static void outcomes_are_found_by_id_or_all(void **state)
     assert_string_equal(walk.text, "");
 }
 
+static bool note_event(void *arg, const struct job_event *event)
+{
+    struct walk *walk = arg;
+    size_t used = strlen(walk->text);
+    snprintf(walk->text + used, sizeof walk->text - used, "%d:%u:%d:%.*s ", (int)event->sequence,
+             event->job, (int)event->kind, STR_ARG(event->text));
+    return true;
+}
+
+static const char *events_after(uint32_t job, uint64_t after)
+{
+    static struct walk walk;
+    walk = (struct walk){0};
+    ok(store_job_events(reader, job, after, note_event, &walk, &why));
+    return walk.text;
+}
+
+static uint64_t next_event(void)
+{
+    struct store_counters counters;
+    ok(store_read_counters(reader, &counters, &why));
+    return counters.next_event;
+}
+
+static void events_are_read_from_a_number_on_and_the_newest_stays(void **state)
+{
+    struct job_event events[] = {{1, 7, JOB_EVENT_CREATED, 5, STR("a")},
+                                 {2, 8, JOB_EVENT_CREATED, 6, STR("b")},
+                                 {3, 7, JOB_EVENT_RUNNING, 7, STR("c")}};
+    assert_int_equal(next_event(), 1);
+    ok(store_commit(store, &(struct store_commit){.events = events, .event_count = 3}, &why));
+    assert_string_equal(events_after(0, 0), "1:7:1:a 2:8:1:b 3:7:3:c ");
+    assert_string_equal(events_after(0, 2), "3:7:3:c ");
+    assert_string_equal(events_after(7, 0), "1:7:1:a 3:7:3:c ");
+    assert_string_equal(events_after(7, 3), "");
+    bool done;
+    ok(store_purge_job(store, 7, 100, &done, &why));
+    assert_true(done);
+    assert_string_equal(events_after(0, 0), "2:8:1:b 3:7:3:c ");
+    assert_int_equal(next_event(), 4);
+}
+
 /* ---- names of the deleted, and purging ---- */
 
 static void delete_device(uint32_t number, const char *device_id)
@@ -977,7 +1019,7 @@ static void a_refused_commit_leaves_nothing(void **state)
     changed.created = false;
     changed.tags = section_of("{}", 9);
     struct entity *entities[] = {&fine, &changed, &clash};
-    struct store_counters counters = {5, 5, 5, 5, 5, 5};
+    struct store_counters counters = {5, 5, 5, 5, 5, 5, 1};
     struct presence_page page = {1, STR("p")};
     struct store_commit commit = {
         .entities = entities,
@@ -1087,7 +1129,7 @@ static void everything_survives_a_restart(void **state)
 {
     make_fleet();
     fill_job(1, "one");
-    struct store_counters counters = {60, 2, 9, 1, 2, 3};
+    struct store_counters counters = {60, 2, 9, 1, 2, 3, 1};
     ok(store_commit(store, &(struct store_commit){.counters = &counters}, &why));
     delete_device(20, "alpha");
     char *before = dumped();
@@ -1206,6 +1248,8 @@ int store_suite_run(const struct store_backend *which)
         RULE("chunks are found by range", chunks_are_found_by_range),
         RULE("entries are replaced, and found by range", entries_are_replaced_and_found_by_range),
         RULE("outcomes are found by id, or all", outcomes_are_found_by_id_or_all),
+        RULE("events are read from a number on, and the newest stays",
+             events_are_read_from_a_number_on_and_the_newest_stays),
         RULE("names of the present and the deleted", names_of_present_and_deleted),
         RULE("a name stays until the last job before its deletion is purged",
              a_name_stays_until_the_last_job_before_its_deletion_is_purged),
