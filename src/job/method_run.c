@@ -351,8 +351,10 @@ static enum err step_decide(struct hub_task *task, struct hub_turn *turn, struct
                                                 .first_ticks = step->calls[i]->first_ticks});
     job->counts.running += (uint32_t)step->call_count;
     if (step->expired && job->state == JOB_RUNNING && pending(&job->counts) > 0) {
+        uint32_t late =
+            roaring_bitmap_is_empty(run->waiting) ? 0 : roaring_bitmap_minimum(run->waiting);
         failing_add(&step->failing, job->failures, &turn->mem, RECORDS_LATE_CODE, RECORDS_LATE_TEXT,
-                    pending(&job->counts), 0);
+                    pending(&job->counts), late);
         job->counts.failed += pending(&job->counts); /* by rule, in this one write */
     }
     if (job->state == JOB_RUNNING && job->counts.running == 0 && pending(&job->counts) == 0) {

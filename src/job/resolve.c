@@ -1,6 +1,8 @@
 #include "base/log.h"
 #include "base/map.h"
+#include "job/failures.h"
 #include "job/group_find.h"
+#include "job/records.h"
 #include "job/run.h"
 #include "job/targets.h"
 #include "model/fault.h"
@@ -24,7 +26,7 @@ struct resolve {
     size_t slice_count;
     struct job_group *groups;
     size_t group_count;
-    uint32_t device_count;
+    uint32_t device_count, first; /* `first` of them by number */
     bool window_over;
 };
 
@@ -61,6 +63,7 @@ static void make_slices(struct resolve *resolve)
     resolve->slices = slices;
     resolve->slice_count = count;
     resolve->device_count = (uint32_t)roaring_bitmap_get_cardinality(resolve->targets);
+    resolve->first = count ? roaring_bitmap_minimum(resolve->targets) : 0;
 }
 
 static enum err read_job(struct resolve *resolve, struct why *why)
@@ -116,6 +119,20 @@ static void begin_load(struct hub_task *task, struct hub_turn *turn)
     turn_want_job_number(turn, ((struct run_task *)task)->run);
 }
 
+/* There is nothing to do, or no time left to do it. */
+static enum err end_at_once(struct resolve *resolve, struct job *job, struct hub_turn *turn,
+                            struct why *why)
+{
+    struct failing failing = {0};
+    if (resolve->device_count > 0)
+        failing_add(&failing, job->failures, &turn->mem, RECORDS_LATE_CODE, RECORDS_LATE_TEXT,
+                    resolve->device_count, resolve->first);
+    job->failures = failing_text(&failing, job->failures, &turn->mem);
+    job->counts.failed = resolve->device_count;
+    job->end_ticks = turn->now_ticks;
+    return job_move(job, JOB_DRAIN, why);
+}
+
 static enum err begin_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
 {
     struct resolve *resolve = (struct resolve *)task;
@@ -144,11 +161,8 @@ static enum err begin_decide(struct hub_task *task, struct hub_turn *turn, struc
             turn_put_group(turn, resolve->groups[i]);
         }
         resolve->window_over = turn->now_ticks >= job_window_end(job);
-        if (resolve->window_over || resolve->device_count == 0) {
-            job->counts.failed = resolve->device_count;
-            err = job_move(job, JOB_DRAIN, why);
-            job->end_ticks = turn->now_ticks;
-        }
+        if (resolve->window_over || resolve->device_count == 0)
+            err = end_at_once(resolve, job, turn, why);
     }
     assert(err == ERR_OK);
     turn_job_changed(turn, job);

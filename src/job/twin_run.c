@@ -14,6 +14,7 @@ struct chunk {
     size_t count;
     bool whole_job; /* no target is left behind this chunk */
     bool expired;
+    uint32_t late;    /* when expired: one that was not reached */
     struct job after; /* the job as this chunk leaves it; texts are not valid */
     bool acted_on;
     struct failing failing;
@@ -97,7 +98,7 @@ static enum err chunk_decide(struct hub_task *task, struct hub_turn *turn, struc
         counts->failed = counts->devices - counts->succeeded - counts->canceled;
         if (counts->failed > before)
             failing_add(&chunk->failing, job->failures, &turn->mem, RECORDS_LATE_CODE,
-                        RECORDS_LATE_TEXT, counts->failed - before, 0);
+                        RECORDS_LATE_TEXT, counts->failed - before, chunk->late);
     } else {
         uint32_t succeeded = update_targets(chunk, run, turn);
         counts->succeeded += succeeded;
@@ -155,20 +156,38 @@ static const struct hub_task_ops chunk_ops = {
 
 /* ---- the next chunk ---- */
 
+static roaring_uint32_iterator_t rest_of(const struct run_slice *slice)
+{
+    roaring_uint32_iterator_t it;
+    roaring_init_iterator(slice->targets, &it);
+    roaring_move_uint32_iterator_equalorlarger(&it,
+                                               slice->slice << STORE_SLICE_BITS | slice->cursor);
+    return it;
+}
+
+/* The first that was not reached, 0 for none. */
+static uint32_t first_left(const struct run *run)
+{
+    for (size_t i = run->slice_at; i < run->slice_count; i++) {
+        roaring_uint32_iterator_t it = rest_of(&run->slices[i]);
+        if (it.has_value)
+            return it.current_value;
+    }
+    return 0;
+}
+
 size_t twin_run_step(struct run *run, size_t room)
 {
     struct chunk *chunk =
         run_task_start(run, sizeof(struct chunk) + room * sizeof(struct chunk_target), &chunk_ops);
     if (window_over(run)) {
         chunk->expired = true;
+        chunk->late = first_left(run);
         return 0;
     }
     struct run_slice *slice = &run->slices[run->slice_at];
     chunk->slice = slice->slice;
-    roaring_uint32_iterator_t it;
-    roaring_init_iterator(slice->targets, &it);
-    roaring_move_uint32_iterator_equalorlarger(&it,
-                                               slice->slice << STORE_SLICE_BITS | slice->cursor);
+    roaring_uint32_iterator_t it = rest_of(slice);
     while (it.has_value && chunk->count < room) {
         chunk->targets[chunk->count++].number = it.current_value;
         roaring_advance_uint32_iterator(&it);

@@ -35,7 +35,37 @@ static void failures_are_counted_by_reason_with_an_example(void **state)
     rig_pass_ms(&jobs.rig, SECONDS_MS(60));
     check_job("all have an end", &jobs, "j", "completed 7 = 3 ok, 4 failed, 0 canceled, 0 running");
     check_failures("a restart forgets none, and the window's end is one more", &jobs, "j",
-                   "Rejected 2 d2; GatewayTimeout 2 d4; JobRunPreconditionFailed 2 d0; ");
+                   "Rejected 2 d2; GatewayTimeout 2 d4; JobRunPreconditionFailed 2 d6; ");
+    jobs_close(&jobs);
+}
+
+static void who_was_not_reached_in_the_window_has_an_example(void **state)
+{
+    struct job_rig jobs;
+    jobs_open(&jobs, 3);
+    queue_job(&jobs, "slow",
+              "{'type':'scheduleUpdateTwin','queryCondition':'*','maxExecutionTimeInSeconds':2,"
+              "'updateTwin':{'tags':{'a':1}},'policy':{'pace':{'devicesPerSecond':1}}}");
+    rig_run(&jobs.rig);
+    rig_pass_ms(&jobs.rig, 1500);
+    rig_pass_ms(&jobs.rig, 500);
+    check_job("one was reached", &jobs, "slow",
+              "completed 3 = 1 ok, 2 failed, 0 canceled, 0 running");
+    check_failures("the first of those that were not", &jobs, "slow",
+                   "JobRunPreconditionFailed 2 d2; ");
+    jobs_close(&jobs);
+}
+
+static void a_window_that_is_over_at_the_start_is_a_reason(void **state)
+{
+    struct job_rig jobs;
+    jobs_open(&jobs, 2);
+    start_job(&jobs, "j",
+              "{'type':'scheduleUpdateTwin','queryCondition':'*','updateTwin':{'tags':{'a':1}},"
+              "'startTime':'2024-05-01T07:00:00Z','maxExecutionTimeInSeconds':60}");
+    check_job("nobody was reached", &jobs, "j",
+              "completed 2 = 0 ok, 2 failed, 0 canceled, 0 running");
+    check_failures("and it says why", &jobs, "j", "JobRunPreconditionFailed 2 d1; ");
     jobs_close(&jobs);
 }
 
@@ -122,6 +152,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failures_are_counted_by_reason_with_an_example),
+        cmocka_unit_test(who_was_not_reached_in_the_window_has_an_example),
+        cmocka_unit_test(a_window_that_is_over_at_the_start_is_a_reason),
         cmocka_unit_test(a_job_without_failures_has_none),
         cmocka_unit_test(the_thirty_third_reason_and_those_after_it_are_one),
         cmocka_unit_test(a_long_or_strange_message_is_kept_as_far_as_there_is_room),
