@@ -43,6 +43,15 @@ static int64_t hub_ticks(struct exchange *exchange)
     return clock->hub_ticks(clock);
 }
 
+/* A strict hub shows no member of ours, also not of a job that it began when it was not strict. */
+static void put_job(struct exchange *exchange, const struct job *job)
+{
+    job_put_json_open(&exchange->out, job);
+    if (!exchange->front->config.strict_azure)
+        job_put_json_ours(&exchange->out, job);
+    buf_put_char(&exchange->out, '}');
+}
+
 void rest_job_put(struct exchange *exchange)
 {
     struct job_create *task = exchange_new(exchange, struct job_create);
@@ -127,6 +136,14 @@ static enum err put_failures(struct exchange *exchange, struct store_reader *rea
     return err;
 }
 
+static enum err put_ours(struct exchange *exchange, struct store_reader *reader,
+                         const struct job *job, struct read_work *work)
+{
+    job_put_json_ours(&exchange->out, job);
+    put_rate(exchange, job);
+    return put_failures(exchange, reader, job, work);
+}
+
 static void get_run(struct read_work *work, struct read_context *context)
 {
     struct exchange *exchange = work->owner;
@@ -142,8 +159,8 @@ static void get_run(struct read_work *work, struct read_context *context)
         return;
     }
     job_put_json_open(&exchange->out, job);
-    put_rate(exchange, job);
-    work->result = put_failures(exchange, context->store, job, work);
+    if (!exchange->front->config.strict_azure)
+        work->result = put_ours(exchange, context->store, job, work);
     buf_put_char(&exchange->out, '}');
 }
 
@@ -165,7 +182,7 @@ void rest_job_get_for_device(struct exchange *exchange)
 
 static void cancel_finish(struct exchange *exchange)
 {
-    job_put_json(&exchange->out, ((struct job_cancel *)exchange->task)->result);
+    put_job(exchange, ((struct job_cancel *)exchange->task)->result);
 }
 
 void rest_job_cancel(struct exchange *exchange)
@@ -181,7 +198,7 @@ void rest_job_cancel(struct exchange *exchange)
 
 static void control_finish(struct exchange *exchange)
 {
-    job_put_json(&exchange->out, ((struct job_control *)exchange->task)->result);
+    put_job(exchange, ((struct job_control *)exchange->task)->result);
 }
 
 static void control(struct exchange *exchange, struct job_control *task, enum job_verb verb)
@@ -218,7 +235,7 @@ void rest_job_change(struct exchange *exchange)
 
 static void retry_finish(struct exchange *exchange)
 {
-    job_put_json(&exchange->out, ((struct job_retry *)exchange->task)->result);
+    put_job(exchange, ((struct job_retry *)exchange->task)->result);
 }
 
 void rest_job_retry(struct exchange *exchange)
@@ -289,7 +306,7 @@ static bool list_visit(void *arg, const struct job *job)
     }
     if (list->page.count++ > 0)
         buf_put_char(&exchange->out, ',');
-    job_put_json(&exchange->out, job);
+    put_job(exchange, job);
     list->last.second = job->number;
     return true;
 }

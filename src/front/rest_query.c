@@ -115,7 +115,10 @@ static enum err walk_twins(struct query_page *page, struct why *why)
 static bool visit_record(void *arg, uint32_t number, const struct job_record *record)
 {
     struct query_page *page = arg;
-    struct query_doc doc = {.record = record};
+    struct exchange *exchange = page->work.owner;
+    bool strict = exchange->front->config.strict_azure;
+    struct job_record plain = strict ? record_as_azure(record) : *record;
+    struct query_doc doc = {.record = &plain};
     if (query_match(page->query, &doc, page->context->scratch) == QUERY_TRUE) {
         if (!take(page, &doc))
             return false;

@@ -87,8 +87,10 @@ int64_t job_window_end(const struct job *job);
 void job_put_short_json(struct buf *out, const struct job *job);
 /* The full JobResponse, members in the order of spec/jobs.md 6. */
 void job_put_json(struct buf *out, const struct job *job);
-/* The same, still open: more members may follow, and '}'. */
+/* In parts: what Azure's jobs have, still open; what only ours have, where there is something to say, so
+ * that a client of Azure's is not surprised. '}' is the caller's. */
 void job_put_json_open(struct buf *out, const struct job *job);
+void job_put_json_ours(struct buf *out, const struct job *job);
 /* The member deviceJobStatistics alone. */
 void job_put_statistics_json(struct buf *out, const struct job_counts *counts);
 
@@ -115,3 +117,5 @@ struct job_record { /* a row of devices.jobs, complete */
     struct str error_code, error_text; /* STR_NONE unless failed, or left out by policy */
 };
 void record_put_json(struct buf *out, const struct job_record *record);
+/* The same record without what Azure's have not. */
+struct job_record record_as_azure(const struct job_record *record);

@@ -54,7 +54,10 @@ void job_put_json_open(struct buf *out, const struct job *job)
     if (job->state == JOB_FAILED && job->failure_reason.ptr)
         json_put_member_str(out, "failureReason", job->failure_reason);
     job_put_statistics_json(out, &job->counts);
-    /* Ours, and only where they are used: a client of Azure's is never surprised. */
+}
+
+void job_put_json_ours(struct buf *out, const struct job *job)
+{
     if (job->policy.ptr)
         json_put_member_raw(out, "policy", job->policy);
     if (job->parent.ptr)
@@ -68,12 +71,22 @@ void job_put_json_open(struct buf *out, const struct job *job)
 void job_put_json(struct buf *out, const struct job *job)
 {
     job_put_json_open(out, job);
+    job_put_json_ours(out, job);
     buf_put_char(out, '}');
 }
 
 static bool record_is_final(enum record_status status)
 {
     return status == RECORD_COMPLETED || status == RECORD_FAILED || status == RECORD_CANCELED;
+}
+
+struct job_record record_as_azure(const struct job_record *record)
+{
+    struct job_record plain = *record;
+    plain.attempts = 0;
+    if (plain.status == RECORD_CANCELED)
+        plain.error_code = plain.error_text = STR_NONE;
+    return plain;
 }
 
 void record_put_json(struct buf *out, const struct job_record *record)

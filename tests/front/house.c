@@ -142,6 +142,11 @@ struct house *house_of_group(void)
     return &of_group;
 }
 
+void house_be_strict(struct house *house, bool strict)
+{
+    house->front->config.strict_azure = strict;
+}
+
 /* ---- operators ---- */
 
 static uint64_t in_an_hour(void)

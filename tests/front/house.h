@@ -46,6 +46,10 @@ int house_group_setup(void **state);
 int house_group_teardown(void **state);
 struct house *house_of_group(void);
 
+/* As strict as Azure from now on, or no longer, as if it had been started again with or without
+ * --strict-azure. Between requests. */
+void house_be_strict(struct house *house, bool strict);
+
 /* ---- operators ---- */
 
 /* A token of a policy for the whole hub, good for an hour. In house->mem. */

@@ -342,6 +342,20 @@ static void records(void **state)
     }
 }
 
+static void a_record_as_azure_has_it(void **state)
+{
+    const struct job_record called = {.status = RECORD_COMPLETED, .attempts = 3},
+                            left_out = {.status = RECORD_CANCELED,
+                                        .error_code = STR("DeviceNotOnline"),
+                                        .error_text = STR("away")},
+                            failed = {.status = RECORD_FAILED,
+                                      .error_code = STR("GatewayTimeout"),
+                                      .error_text = STR("late")};
+    check_int("no attempts", record_as_azure(&called).attempts, 0);
+    check("a canceled one has no error", !record_as_azure(&left_out).error_code.ptr);
+    check_str("a failed one has", record_as_azure(&failed).error_code, STR("GatewayTimeout"));
+}
+
 static int reset(void **state)
 {
     arena_done(&mem);
@@ -361,6 +375,7 @@ int main(void)
         cmocka_unit_test_teardown(twin_jobs_and_failures, reset),
         cmocka_unit_test_teardown(canceled_devices_count_as_failed, reset),
         cmocka_unit_test_teardown(records, reset),
+        cmocka_unit_test_teardown(a_record_as_azure_has_it, reset),
     };
     return cmocka_run_group_tests_name("job", tests, NULL, NULL);
 }
