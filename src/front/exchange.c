@@ -33,6 +33,7 @@ struct exchange *exchange_create(struct front *front, struct net_conn *conn)
     exchange->loop = net_conn_loop(conn);
     exchange->conn = net_conn_id(conn);
     exchange->if_match = exchange->max_item_count = exchange->continuation = STR_NONE;
+    exchange->last_event_id = STR_NONE;
     exchange->status = 200;
     arena_init(&exchange->mem, EXCHANGE_BLOCK_SIZE);
     write_request_id(front, exchange->request_id);
@@ -43,6 +44,8 @@ void exchange_destroy(struct exchange *exchange)
 {
     if (!exchange)
         return;
+    if (exchange->counted)
+        atomic_fetch_sub(&exchange->front->streams, 1);
     if (exchange->task)
         arena_done(&exchange->task->mem);
     if (exchange->work)
@@ -112,8 +115,11 @@ void exchange_fail(struct exchange *exchange, enum err err, const struct why *wh
     uint32_t fault = fault_of(err, why);
     struct str text = message_text(&exchange->mem, why, fault);
     buf_reset(&exchange->out);
+    exchange->again = NULL;
+    if (exchange->streaming)
+        return; /* too late to say so */
     exchange->header_count = 0;
-    exchange->plain = false;
+    exchange->media = NULL;
     exchange->status = fault_status(fault);
     if (exchange->form == ERROR_FORM_C)
         put_form_c(exchange, fault, text);
@@ -201,16 +207,41 @@ void exchange_work(struct exchange *exchange, struct read_work *work,
         too_busy(exchange);
 }
 
+bool exchange_stream(struct exchange *exchange, unsigned streams_max, int64_t every_ms,
+                     void (*again)(struct exchange *exchange))
+{
+    struct why why;
+    enum err err = ERR_OK;
+    exchange->counted = true;
+    if (atomic_fetch_add(&exchange->front->streams, 1) >= streams_max)
+        err = err_fault(ERR_BUSY, FAULT_THROTTLING, &why,
+                        "%u streams of events are open, which is the limit", streams_max);
+    else if (exchange->http10)
+        err = err_fault(ERR_BAD_INPUT, FAULT_GENERIC_BAD_REQUEST, &why,
+                        "a stream of events needs HTTP/1.1");
+    if (err != ERR_OK)
+        exchange_fail(exchange, err, &why);
+    exchange->answered = err != ERR_OK || exchange->head_only;
+    if (err != ERR_OK)
+        return false;
+    exchange->media = "text/event-stream";
+    exchange_header(exchange, "Cache-Control", STR("no-store"));
+    exchange->again = exchange->head_only ? NULL : again;
+    exchange->again_ms = every_ms;
+    return !exchange->head_only;
+}
+
 /* ---- on the wire ---- */
 
-void exchange_put(struct exchange *exchange, struct buf *out)
+static void put(struct exchange *exchange, struct buf *out,
+                void (*as)(struct buf *out, const struct http_response *response))
 {
     struct http_header headers[EXCHANGE_HEADERS_MAX + 5];
     size_t count = 0;
-    if (exchange->out.len > 0)
+    if (exchange->out.len > 0 || exchange->media)
         headers[count++] = (struct http_header){
-            STR("Content-Type"), exchange->plain ? STR("text/plain; version=0.0.4; charset=utf-8")
-                                                 : STR("application/json; charset=utf-8")};
+            STR("Content-Type"),
+            str_from(exchange->media ? exchange->media : "application/json; charset=utf-8")};
     headers[count++] = (struct http_header){STR("Vary"), STR("Origin")};
     headers[count++] = (struct http_header){STR("Server"), STR("Muster")};
     headers[count++] = (struct http_header){STR("x-ms-request-id"), str_from(exchange->request_id)};
@@ -222,14 +253,30 @@ void exchange_put(struct exchange *exchange, struct buf *out)
     char date[TIME_TEXT_MAX];
     struct clock *clock = exchange->front->config.clock;
     size_t length = time_print_http(clock->wall_ticks(clock), date);
-    http_put_response(out, &(struct http_response){.status = exchange->status,
-                                                   .headers = headers,
-                                                   .header_count = count,
-                                                   .date = str_of(date, length),
-                                                   .body = buf_str(&exchange->out),
-                                                   .head_only = exchange->head_only,
-                                                   .close = exchange->close,
-                                                   .http10 = exchange->http10});
+    as(out, &(struct http_response){.status = exchange->status,
+                                    .headers = headers,
+                                    .header_count = count,
+                                    .date = str_of(date, length),
+                                    .body = buf_str(&exchange->out),
+                                    .head_only = exchange->head_only,
+                                    .close = exchange->close,
+                                    .http10 = exchange->http10});
+}
+
+void exchange_put(struct exchange *exchange, struct buf *out)
+{
+    put(exchange, out, http_put_response);
+}
+
+void exchange_put_part(struct exchange *exchange, struct buf *out)
+{
+    if (!exchange->streaming)
+        put(exchange, out, http_put_stream);
+    exchange->streaming = true;
+    http_put_chunk(out, buf_str(&exchange->out));
+    buf_reset(&exchange->out);
+    if (!exchange->again)
+        http_put_chunk_end(out);
 }
 
 struct str exchange_param(struct exchange *exchange, struct str name)

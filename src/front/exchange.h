@@ -39,6 +39,7 @@ struct exchange {
     struct str query;                        /* raw */
     struct str if_match;                     /* STR_NONE when absent */
     struct str max_item_count, continuation; /* headers; STR_NONE when absent */
+    struct str last_event_id;                /* likewise */
     struct str client_request_id;            /* to be echoed; STR_NONE when not asked for */
     struct str body;
     yyjson_val *json; /* of the body, for routes that take JSON */
@@ -46,7 +47,7 @@ struct exchange {
     /* the answer */
     int status;
     enum error_form form;
-    bool plain; /* the body is text, not JSON */
+    const char *media; /* type of the body; NULL: JSON */
     struct buf out;
     struct http_header headers[EXCHANGE_HEADERS_MAX];
     size_t header_count;
@@ -57,6 +58,12 @@ struct exchange {
     struct read_work *work;
     void (*finish)(struct exchange *exchange); /* makes the answer of what came back well */
     bool answered;                             /* by its handler, without a journey */
+
+    /* an answer that comes in parts */
+    void (*again)(struct exchange *exchange); /* makes the next part; NULL: there is none */
+    int64_t again_ms;                         /* from one part to the next */
+    bool streaming;                           /* its head is written */
+    bool counted;                             /* among those of the front */
 };
 
 struct exchange *exchange_create(struct front *front, struct net_conn *conn);
@@ -77,11 +84,20 @@ void exchange_work(struct exchange *exchange, struct read_work *work,
                    void (*finish)(struct exchange *exchange));
 #define exchange_new(exchange, type) arena_new(&(exchange)->mem, type)
 
+/* The answer is a stream of events: what its handler, and later `again`, has in `out` is a part of it. Each is asked
+ * for when the connection has sent the one before and `every_ms` have passed, until `again` is set to
+ * NULL; a fault after the first part ends it. False: answered, since the request is a HEAD, or of
+ * HTTP/1.0, or `streams_max` streams are open (429). */
+bool exchange_stream(struct exchange *exchange, unsigned streams_max, int64_t every_ms,
+                     void (*again)(struct exchange *exchange));
+
 /* It came back: make the answer. */
 void exchange_settle(struct exchange *exchange);
 
 /* Append the whole HTTP answer to `out`. */
 void exchange_put(struct exchange *exchange, struct buf *out);
+/* The same of one part: with the head before the first, and the end behind the last. */
+void exchange_put_part(struct exchange *exchange, struct buf *out);
 
 /* A query parameter, percent-decoded; STR_NONE when absent. */
 struct str exchange_param(struct exchange *exchange, struct str name);

@@ -8,6 +8,8 @@ struct front *front_create(const struct front_config *config)
         front->config.http_idle_ms = HTTP_IDLE_MS;
     if (front->config.http_request_ms == 0)
         front->config.http_request_ms = HTTP_REQUEST_MS;
+    if (front->config.stream_trust_ms == 0)
+        front->config.stream_trust_ms = STREAM_TRUST_MS;
     front->hosts[front->host_count++] = str_from(config->host);
     front->hosts[front->host_count++] = STR("localhost");
     front->hosts[front->host_count++] = STR("127.0.0.1");

@@ -16,6 +16,7 @@ enum {
     FRONT_HOSTS_MAX = 8,
     HTTP_IDLE_MS = 120 * 1000,   /* between two requests of a connection */
     HTTP_REQUEST_MS = 30 * 1000, /* from the first byte of a request to its last */
+    STREAM_TRUST_MS = 15 * 1000, /* after which the token of a stream is looked at again */
 };
 
 struct front_config {
@@ -28,8 +29,8 @@ struct front_config {
     struct random *random;
     struct policy_board *policies;
     const char *host; /* the hub's name; localhost and 127.0.0.1 count as well */
-    int64_t http_idle_ms, http_request_ms; /* 0: the defaults */
-    bool strict_azure;                     /* what Azure lacks is refused */
+    int64_t http_idle_ms, http_request_ms, stream_trust_ms; /* 0: the defaults */
+    bool strict_azure;                                      /* what Azure lacks is refused */
 };
 
 struct front {
@@ -41,6 +42,7 @@ struct front {
     int64_t started_ticks;
     uint8_t request_prefix[8]; /* of all request ids since this start; random */
     atomic_uint_fast64_t request_number;
+    atomic_uint streams; /* of events, open now */
     atomic_uint_fast64_t http_requests, http_errors, mqtt_connects, mqtt_refused;
 };
 

@@ -7,6 +7,8 @@
 #include "wire/ws.h"
 
 /* READING --head--> (100-continue | upgrade -> WEBSOCKET) --request--> ANSWERING --answer--> READING
+ *                                                              |  ^
+ *                                          part of a stream -> +--+ <- time for the next one
  *
  * While a request is being answered, or an answer waits for a peer that does not read, bytes of the
  * next request stay with net. */
@@ -21,10 +23,15 @@ struct https_conn {
     bool answering, paused, stopping, ending;
     struct auth_proof proof;
     struct mqtt_session *session; /* after an upgrade */
+
+    struct exchange *stream; /* between two parts */
+    int64_t stalled_ms;      /* the peer has not taken the last one for so long */
+    int64_t trusted_ms;      /* since its token was looked at */
 };
 
 enum {
     REFUSED_BODY_MAX = 64 * 1024,         /* read and thrown away: the connection stays usable */
+    STREAM_STALL_MS = 60 * 1000,          /* a reader that takes nothing for so long is given up */
     HTTP_ANSWER_MAX = 2 * PAGE_BYTES_MAX, /* unsent bytes: a page and the document over it */
 };
 
@@ -93,6 +100,7 @@ static enum err read_head(struct https_conn *https, struct exchange *exchange, s
     exchange->if_match = keep_header(exchange, request, STR("If-Match"));
     exchange->max_item_count = keep_header(exchange, request, STR("x-ms-max-item-count"));
     exchange->continuation = keep_header(exchange, request, STR("x-ms-continuation"));
+    exchange->last_event_id = keep_header(exchange, request, STR("Last-Event-ID"));
     if (str_eq_nocase(http_header_get(request, STR("x-ms-return-client-request-id")), STR("true")))
         exchange->client_request_id = keep_header(exchange, request, STR("x-ms-client-request-id"));
 
@@ -158,12 +166,23 @@ static enum err read_body(struct https_conn *https, struct exchange *exchange, s
     return err == ERR_OK ? ERR_OK : ERR_BAD_INPUT;
 }
 
-/* The whole answer goes, and with it the exchange. */
+/* What there is of the answer goes, and with its end the exchange. */
 static void answer(struct https_conn *https, struct exchange *exchange)
 {
     exchange->close |= https->stopping;
-    exchange_put(exchange, net_out(https->conn));
+    if (https->stopping)
+        exchange->again = NULL;
+    if (exchange->again || exchange->streaming)
+        exchange_put_part(exchange, net_out(https->conn));
+    else
+        exchange_put(exchange, net_out(https->conn));
     net_flush(https->conn);
+    if (exchange->again) {
+        exchange->answered = false;
+        https->stream = exchange;
+        net_deadline_ms(https->conn, exchange->again_ms);
+        return;
+    }
     https->answering = false;
     if (exchange->close) {
         hang_up(https);
@@ -210,6 +229,43 @@ static void on_bad(struct https_conn *https, const struct why *why)
     net_flush(https->conn);
     hang_up(https);
     exchange_destroy(exchange);
+}
+
+/* ---- a stream ---- */
+
+static bool still_trusted(struct https_conn *https)
+{
+    const char *reason;
+    struct why why;
+    https->trusted_ms += https->stream->again_ms;
+    if (https->trusted_ms < https->front->config.stream_trust_ms)
+        return true;
+    https->trusted_ms = 0;
+    return auth_service(https->front, http_header_get(&https->reader.request, STR("Authorization")),
+                        https->route->need, &https->proof, &reason, &why) == ERR_OK;
+}
+
+/* Time for the next part. */
+static void stream_on(struct https_conn *https)
+{
+    struct exchange *exchange = https->stream;
+    if (net_unsent(https->conn) > 0) {
+        https->stalled_ms += exchange->again_ms;
+        if (https->stalled_ms > STREAM_STALL_MS)
+            net_abort(https->conn);
+        else
+            net_deadline_ms(https->conn, exchange->again_ms);
+        return;
+    }
+    https->stalled_ms = 0;
+    bool trusted = still_trusted(https);
+    https->stream = NULL;
+    if (trusted && !https->stopping)
+        exchange->again(exchange);
+    else
+        exchange->again = NULL;
+    if (exchange->answered || !exchange->again)
+        answer(https, exchange);
 }
 
 static bool may_read(const struct https_conn *https)
@@ -303,6 +359,8 @@ static void timeout(void *self)
     struct https_conn *https = self;
     if (https->session) {
         mqtt_session_timeout(https->session);
+    } else if (https->stream) {
+        stream_on(https);
     } else if (http_reader_idle(&https->reader)) {
         hang_up(https);
     } else {
@@ -320,6 +378,8 @@ static void stopping(void *self)
     https->stopping = true;
     if (https->session)
         mqtt_session_stopping(https->session);
+    else if (https->stream)
+        stream_on(https);
     else if (!https->answering)
         hang_up(https);
 }
@@ -332,6 +392,7 @@ static void closed(void *self)
     else
         http_reader_done(&https->reader);
     exchange_destroy(https->exchange);
+    exchange_destroy(https->stream);
     buf_done(&https->proof.header);
     free(https);
 }

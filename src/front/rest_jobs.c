@@ -1,7 +1,7 @@
 /* Scheduled jobs over REST. Source: spec/jobs.md, spec/service-rest.md 12. */
+#include "front/job_view.h"
 #include "front/paging.h"
 #include "front/routes.h"
-#include "job/failures.h"
 #include "job/preview.h"
 #include "job/request.h"
 #include "model/fault.h"
@@ -91,56 +91,21 @@ static bool stands_at(const struct exchange *exchange, const struct job *job, st
            str_eq(ids[0], exchange->segments[2]);
 }
 
-/* Ours: how fast it goes, when it will end at that pace. */
-static void put_rate(struct exchange *exchange, const struct job *job)
-{
-    const struct job_counts *counts = &job->counts;
-    uint32_t left = counts->devices - counts->succeeded - counts->failed - counts->canceled;
-    double rate;
-    if (job->state != JOB_RUNNING ||
-        !job_engine_rate(exchange->front->config.engine, job->number, &rate))
-        return;
-    json_put_key(&exchange->out, "devicesPerSecond");
-    buf_printf(&exchange->out, "%.3g", rate);
-    int64_t end = rate > 0 ? hub_ticks(exchange) + (int64_t)(left / rate * TICKS_PER_SECOND) : 0;
-    if (rate > 0 && !job->paused && end < job_window_end(job))
-        json_put_member_time(&exchange->out, "estimatedEndTime", end);
-}
-
 /* Ours: why devices failed, the most frequent reasons first. */
 static enum err put_failures(struct exchange *exchange, struct store_reader *reader,
                              const struct job *job, struct read_work *work)
 {
-    struct failures *failures = arena_new(&work->mem, struct failures);
-    struct buf *out = &exchange->out;
-    enum err err = ERR_OK;
-    failures_read(job->failures, failures);
-    failures_sort(failures);
-    if (failures->count == 0)
+    if (!job->failures.ptr)
         return ERR_OK;
-    json_put_key(out, "topFailures");
-    for (size_t i = 0; err == ERR_OK && i < failures->count && i < FAILURE_TOP; i++) {
-        const struct failure_group *group = &failures->groups[i];
-        struct store_name name = {.number = group->example};
-        if (group->example)
-            err = store_names(reader, &name, 1, &work->mem, &work->why);
-        buf_put(out, i ? STR(",{") : STR("[{"));
-        json_put_member_str(out, "code", str_from(group->code));
-        json_put_member_str(out, "message", str_from(group->message));
-        json_put_member_i64(out, "count", group->count);
-        if (name.device_id.ptr)
-            json_put_member_str(out, "exampleDeviceId", name.device_id);
-        buf_put_char(out, '}');
-    }
-    buf_put_char(out, ']');
-    return err;
+    json_put_key(&exchange->out, "topFailures");
+    return job_view_put_failures(&exchange->out, reader, job, &work->mem, &work->why);
 }
 
 static enum err put_ours(struct exchange *exchange, struct store_reader *reader,
                          const struct job *job, struct read_work *work)
 {
     job_put_json_ours(&exchange->out, job);
-    put_rate(exchange, job);
+    job_view_put_rate(exchange->front, &exchange->out, job);
     return put_failures(exchange, reader, job, work);
 }
 

@@ -1,12 +1,14 @@
 /* What those who run the hub ask: is it well, and what does it do? */
 #include "front/routes.h"
 
+#define METRICS_MEDIA "text/plain; version=0.0.4; charset=utf-8"
+
 void rest_healthz(struct exchange *exchange)
 {
     enum store_pressure pressure = store_pressure(exchange->front->config.store);
     if (pressure == STORE_FULL)
         exchange->status = 503;
-    exchange->plain = true;
+    exchange->media = METRICS_MEDIA;
     buf_put(&exchange->out, pressure == STORE_FULL ? STR("the store is full\n") : STR("ok\n"));
     exchange_done(exchange);
 }
@@ -93,7 +95,7 @@ static void front_metrics(const struct front *front, struct buf *out)
 
 void rest_metrics(struct exchange *exchange)
 {
-    exchange->plain = true;
+    exchange->media = METRICS_MEDIA;
     front_metrics(exchange->front, &exchange->out);
     hub_metrics(exchange->front, &exchange->out);
     job_metrics(exchange->front, &exchange->out);

@@ -79,6 +79,8 @@ static const struct route routes[] = {
 static const struct route ours[] = {
     {HTTP_METHOD_POST, "/jobs/v2/preview", rest_job_preview, WRITE_OR_SERVICE, JOB_REQUEST_MAX,
      true, ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/jobs/v2/{}/events", rest_job_events, READ_OR_SERVICE, 0, false,
+     ERROR_FORM_A},
     {HTTP_METHOD_POST, "/jobs/v2/{}/retry", rest_job_retry, WRITE_OR_SERVICE, JOB_BODY_MAX, false,
      ERROR_FORM_A},
     {HTTP_METHOD_PATCH, "/jobs/v2/{}", rest_job_change, WRITE_OR_SERVICE, JOB_BODY_MAX, true,

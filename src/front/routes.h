@@ -40,6 +40,7 @@ void rest_job_resume(struct exchange *exchange);
 void rest_job_change(struct exchange *exchange);
 void rest_job_retry(struct exchange *exchange);
 void rest_job_preview(struct exchange *exchange);
+void rest_job_events(struct exchange *exchange);
 void rest_job_list(struct exchange *exchange);
 void rest_job_put_for_device(struct exchange *exchange);
 void rest_job_get_for_device(struct exchange *exchange);

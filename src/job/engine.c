@@ -483,10 +483,10 @@ static void job_event(struct hub_engine *base, struct hub *hub, const struct job
     struct job_engine *engine = (struct job_engine *)base;
     const struct job_counts *counts = &job->counts;
     log_info("job", LOG_STR("job", job->id), LOG_TEXT_Z("event", job_event_word(event->kind)),
-             LOG_TEXT_Z("type", job_type_word(job->type)), LOG_INT("devices", counts->devices),
-             LOG_INT("succeeded", counts->succeeded), LOG_INT("failed", counts->failed),
-             LOG_INT("canceled", counts->canceled),
-             LOG_STR("reason", job->state == JOB_FAILED ? job->failure_reason : STR("")));
+             LOG_INT("devices", counts->devices), LOG_INT("succeeded", counts->succeeded),
+             LOG_INT("failed", counts->failed), LOG_INT("canceled", counts->canceled));
+    if (event->kind == JOB_EVENT_FAILED)
+        log_warn("job failed", LOG_STR("job", job->id), LOG_STR("reason", job->failure_reason));
     if (engine->config.on_event)
         engine->config.on_event(engine->config.on_event_arg, event->sequence);
 }

@@ -217,7 +217,6 @@ static enum task_next begin_act(struct hub_task *task, struct hub *hub)
         run_start_window(run);
         if (run->type == JOB_TYPE_DEVICE_METHOD)
             method_run_begin(run);
-        log_info("job began", LOG_STR("job", run->id), LOG_INT("devices", resolve->device_count));
     }
     run_committed(run, &now);
     return TASK_REPLY;

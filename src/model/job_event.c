@@ -44,6 +44,11 @@ enum job_event_kind job_event_next(struct job_told *told, const struct job *job)
         told->paused = job->paused;
         return job->paused ? JOB_EVENT_PAUSED : JOB_EVENT_RESUMED;
     }
+    if (job->state == JOB_COMPLETED && told->state != JOB_COMPLETED &&
+        told->state != JOB_RUNNING) { /* it had no targets, or no time */
+        told->state = JOB_RUNNING;
+        return JOB_EVENT_RUNNING;
+    }
     if (told->state != job->state) {
         told->state = job->state;
         return entered(job->state);

@@ -38,6 +38,7 @@ static void what_is_told_follows_the_table(void **state)
         {"it starts", queued, with(JOB_RUNNING, false, 60, NULL), "running "},
         {"it ends", with(JOB_RUNNING, false, 60, NULL), with(JOB_COMPLETED, false, 60, NULL),
          "completed "},
+        {"nobody was there", queued, with(JOB_COMPLETED, false, 60, NULL), "running completed "},
         {"it fails before it starts", queued, with(JOB_FAILED, false, 60, NULL), "failed "},
         {"it is cancelled", queued, with(JOB_CANCELLED, false, 60, NULL), "cancelled "},
         {"it rests", queued, with(JOB_QUEUED, true, 60, NULL), "paused "},
