@@ -41,8 +41,7 @@ struct exchange {
     struct str max_item_count, continuation; /* headers; STR_NONE when absent */
     struct str last_event_id;                /* likewise */
     struct str client_request_id;            /* to be echoed; STR_NONE when not asked for */
-    struct str body;
-    yyjson_val *json; /* of the body, for routes that take JSON */
+    yyjson_val *json; /* of the body, for routes that take JSON; NULL: none came */
 
     /* the answer */
     int status;

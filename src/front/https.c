@@ -152,9 +152,10 @@ static bool on_head(struct https_conn *https)
 
 static enum err read_body(struct https_conn *https, struct exchange *exchange, struct why *why)
 {
-    if (!https->route->json)
-        return ERR_OK;
     struct str body = https->reader.request.body;
+    if (https->route->body == BODY_IGNORED ||
+        (https->route->body == BODY_JSON_OR_NONE && body.len == 0))
+        return ERR_OK;
     if (body.len == 0)
         return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_NULL, why, "the request needs a JSON body");
     enum err err = json_read(

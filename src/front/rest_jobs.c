@@ -207,13 +207,8 @@ void rest_job_retry(struct exchange *exchange)
 {
     struct job_retry *task = exchange_new(exchange, struct job_retry);
     struct why why;
-    yyjson_val *root = NULL;
-    const struct json_limits limits = {.size_max = JOB_BODY_MAX, .depth_max = JSON_DEPTH_MAX};
-    enum err err = ERR_OK;
-    if (exchange->body.len > 0)
-        err = json_read(exchange->body, &limits, &exchange->mem, &root, &why);
-    if (err == ERR_OK)
-        err = job_retry_read(root, &task->start_ticks, &task->window_s, &task->policy, &why);
+    enum err err =
+        job_retry_read(exchange->json, &task->start_ticks, &task->window_s, &task->policy, &why);
     if (err != ERR_OK) {
         fail(exchange, err, &why);
         return;

@@ -3,13 +3,15 @@
 #include "front/auth.h"
 #include "front/exchange.h"
 
+enum route_body { BODY_IGNORED, BODY_JSON, BODY_JSON_OR_NONE };
+
 struct route {
     enum http_method method;
     const char *path; /* "/devices/{}": segments; {} takes any, {name} likewise */
     void (*handle)(struct exchange *exchange);
     struct auth_need need; /* zero: open to all */
-    size_t body_max;       /* bytes; 0: no body is looked at */
-    bool json;             /* the body must be JSON */
+    size_t body_max;       /* bytes; 0: of none */
+    enum route_body body;
     enum error_form form;
 };
 

@@ -140,6 +140,11 @@ static const struct {
      "IotHubFormatError"},
     {"any content type", "PATCH /twins/d", "Content-Type: text/plain\r\n", "{\"tags\":{}}", 200,
      NULL},
+    {"one that may be left out, left out", "POST /jobs/v2/none/retry", "", "", 404, "JobNotFound"},
+    {"one that may be left out, wrong", "POST /jobs/v2/none/retry", "", "{", 400,
+     "IotHubFormatError"},
+    {"one that may be left out, with what it may not say", "POST /jobs/v2/none/retry", "",
+     "{\"type\":\"scheduleUpdateTwin\"}", 400, "ArgumentInvalid"},
     {"a body on GET is not looked at", "GET /twins/d", "", "{", 200, NULL},
     /* If-Match */
     {"absent", "PATCH /twins/d", "", "{\"tags\":{}}", 200, NULL},
