@@ -32,7 +32,8 @@ withHub('muster serve --strict-azure', (s) => {
   });
   for (const [verb, call] of Object.entries({
     pause: () => s.rest.post('/jobs/v2/runs/pause'), resume: () => s.rest.post('/jobs/v2/runs/resume'),
-    change: () => s.rest.patch('/jobs/v2/runs', { maxExecutionTimeInSeconds: 600 }),
+    change: () => s.rest.patch('/jobs/v2/runs', { maxExecutionTimeInSeconds: 600 }), retry: () => s.rest.post('/jobs/v2/runs/retry'),
+    preview: () => s.rest.post('/jobs/v2/preview', later), events: () => s.rest.get('/jobs/v2/runs/events'),
   })) {
     it(`${verb} is no verb`, async () => {
       const answer = await call();
