@@ -1,4 +1,5 @@
 #include "app/app.h"
+#include "app/webhook.h"
 #include "base/log.h"
 #include "front/front.h"
 #include "net/cert.h"
@@ -23,7 +24,8 @@ enum {
 
 struct options {
     const char *dir, *host, *address, *tls_cert, *tls_key;
-    int64_t https_port, mqtt_port; /* 0: the default */
+    struct webhook_options webhook; /* url NULL: none */
+    int64_t https_port, mqtt_port;  /* 0: the default */
     int64_t readers, threads, history_days, active_jobs_max, job_rate, retention_hours;
     bool host_given, strict_azure;
 };
@@ -37,6 +39,7 @@ struct server {
     struct tls_server *tls;
     struct hub *hub;
     struct readers *readers;
+    struct webhook *webhook;
     struct job_engine *engine;
     struct front *front;
     struct net *net;
@@ -72,6 +75,10 @@ static void help(FILE *out)
         "limit)\n"
         "  --job-rate N          device operations of all jobs per second (default 0: no limit)\n"
         "  --job-history-days N  keep finished jobs so long (default %d)\n"
+        "  --job-webhook URL     POST each change of a job's state there, over HTTPS, signed "
+        "(docs/jobs.md)\n"
+        "  --job-webhook-secret-file FILE   what they are signed with: whsec_ and base64, or text\n"
+        "  --job-webhook-ca FILE trust this CA for it instead of the system's\n"
         "  --strict-azure        refuse what Azure refuses: cancel of a running job, pause, resume "
         "and\n"
         "                        change, policy; with --active-jobs-max scheduled jobs count too\n"
@@ -101,6 +108,9 @@ enum {
     OPT_HISTORY,
     OPT_TELEMETRY,
     OPT_STRICT,
+    OPT_WEBHOOK,
+    OPT_WEBHOOK_SECRET,
+    OPT_WEBHOOK_CA,
 };
 
 static const struct option long_options[] = {
@@ -119,6 +129,9 @@ static const struct option long_options[] = {
     {"active-jobs-max", required_argument, NULL, OPT_ACTIVE},
     {"job-rate", required_argument, NULL, OPT_RATE},
     {"job-history-days", required_argument, NULL, OPT_HISTORY},
+    {"job-webhook", required_argument, NULL, OPT_WEBHOOK},
+    {"job-webhook-secret-file", required_argument, NULL, OPT_WEBHOOK_SECRET},
+    {"job-webhook-ca", required_argument, NULL, OPT_WEBHOOK_CA},
     {"telemetry-hours", required_argument, NULL, OPT_TELEMETRY},
     {"strict-azure", no_argument, NULL, OPT_STRICT},
     {"help", no_argument, NULL, 'h'},
@@ -186,6 +199,15 @@ static bool take_option(int c, const char *value, struct options *options, struc
     case OPT_TELEMETRY:
         return option_number("serve", "telemetry-hours", value, 1, 24 * 365,
                              &options->retention_hours);
+    case OPT_WEBHOOK:
+        options->webhook.url = value;
+        return true;
+    case OPT_WEBHOOK_SECRET:
+        options->webhook.secret_file = value;
+        return true;
+    case OPT_WEBHOOK_CA:
+        options->webhook.ca = value;
+        return true;
     case OPT_STRICT:
         options->strict_azure = true;
         return true;
@@ -364,6 +386,8 @@ static int start_threads(struct server *server)
                                        .readers = server->readers,
                                        .history_days = options->history_days,
                                        .active_max = (uint32_t)options->active_jobs_max,
+                                       .on_event = server->webhook ? webhook_notify : NULL,
+                                       .on_event_arg = server->webhook,
                                        .strict_azure = options->strict_azure,
                                        .devices_per_second = (uint32_t)options->job_rate};
     if (job_engine_create(&engine, &server->engine, &why) != ERR_OK)
@@ -376,6 +400,7 @@ static int start_threads(struct server *server)
                                                         .clock = clock_system(),
                                                         .random = random_system(),
                                                         .policies = server->policies,
+                                                        .webhook = webhook_stats(server->webhook),
                                                         .host = options->host,
                                                         .strict_azure = options->strict_azure});
     server->net = net_create(&(struct net_config){
@@ -387,6 +412,9 @@ static int start_threads(struct server *server)
         listen_on(server, options->mqtt_port, DEFAULT_MQTT_PORT, 0, &front_mqtt_ops,
                   &server->mqtt_port, &why) != ERR_OK)
         return fail(&why, EXIT_PORT);
+    if (server->webhook &&
+        webhook_start(server->webhook, options->dir, server->store, &why) != ERR_OK)
+        return fail(&why, EXIT_DATA);
     if (hub_start(server->hub, &why) != ERR_OK || net_start(server->net, &why) != ERR_OK)
         return fail(&why, EXIT_FAILED);
     return EXIT_OK;
@@ -408,6 +436,7 @@ static void stop(struct server *server)
     net_destroy(server->net);
     job_engine_destroy(server->engine);
     hub_destroy(server->hub);
+    webhook_destroy(server->webhook);
     front_destroy(server->front);
     tls_server_destroy(server->tls);
     store_close(server->store);
@@ -456,6 +485,31 @@ static int usage_error(const char *text)
     return EXIT_USAGE;
 }
 
+/* What is wrong with options that are right one by one; NULL: nothing. */
+static const char *wrong_together(const struct options *options, bool more_arguments)
+{
+    if (!options->dir)
+        return "muster serve: --data DIR is needed\n";
+    if (more_arguments)
+        return "muster serve: too many arguments\n";
+    if (!options->tls_cert != !options->tls_key)
+        return "muster serve: --tls-cert and --tls-key go together\n";
+    if (!options->webhook.url != !options->webhook.secret_file)
+        return "muster serve: --job-webhook and --job-webhook-secret-file go together\n";
+    if (options->webhook.ca && !options->webhook.url)
+        return "muster serve: --job-webhook-ca needs --job-webhook\n";
+    return NULL;
+}
+
+static int make_webhook(struct server *server)
+{
+    struct why why;
+    if (!server->options.webhook.url)
+        return EXIT_OK;
+    enum err err = webhook_create(&server->options.webhook, &server->webhook, &why);
+    return err == ERR_OK ? EXIT_OK : fail(&why, EXIT_USAGE);
+}
+
 int cmd_serve(int argc, char **argv)
 {
     struct server server = {0};
@@ -468,13 +522,9 @@ int cmd_serve(int argc, char **argv)
         if (c == '?' || !take_option(c, optarg, &server.options, &log))
             return usage_error("");
     }
-    if (!server.options.dir || optind < argc ||
-        !server.options.tls_cert != !server.options.tls_key) {
-        return usage_error(!server.options.dir ? "muster serve: --data DIR is needed\n"
-                           : optind < argc
-                               ? "muster serve: too many arguments\n"
-                               : "muster serve: --tls-cert and --tls-key go together\n");
-    }
+    const char *wrong = wrong_together(&server.options, optind < argc);
+    if (wrong)
+        return usage_error(wrong);
     log_setup(log.level, log.format);
     umask(0077);
     raise_descriptor_limit();
@@ -487,7 +537,9 @@ int cmd_serve(int argc, char **argv)
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread, so that all inherit it */
     sigdelset(&signals, SIGPIPE);
 
-    int code = open_data(&server);
+    int code = make_webhook(&server);
+    if (code == EXIT_OK)
+        code = open_data(&server);
     if (code == EXIT_OK)
         code = start_threads(&server);
     if (code == EXIT_OK) {

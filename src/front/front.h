@@ -19,6 +19,11 @@ enum {
     STREAM_TRUST_MS = 15 * 1000, /* after which the token of a stream is looked at again */
 };
 
+struct webhook_stats {                      /* for /metrics */
+    atomic_uint_fast64_t told;              /* sequence of the last event that is done with */
+    atomic_uint_fast64_t refused, given_up; /* attempts, events */
+};
+
 struct front_config {
     struct hub *hub;
     struct readers *readers;
@@ -28,7 +33,8 @@ struct front_config {
     struct clock *clock;
     struct random *random;
     struct policy_board *policies;
-    const char *host; /* the hub's name; localhost and 127.0.0.1 count as well */
+    const struct webhook_stats *webhook; /* NULL: there is none */
+    const char *host;                    /* the hub's name; localhost and 127.0.0.1 count as well */
     int64_t http_idle_ms, http_request_ms, stream_trust_ms; /* 0: the defaults */
     bool strict_azure;                                      /* what Azure lacks is refused */
 };

@@ -81,6 +81,7 @@ static void front_metrics(const struct front *front, struct buf *out)
             atomic_load(&front->http_errors));
     COUNTER("mqtt_connects_total", "MQTT CONNECT packets.", atomic_load(&front->mqtt_connects));
     COUNTER("mqtt_refused_total", "MQTT connections refused.", atomic_load(&front->mqtt_refused));
+    GAUGE("event_streams", "Streams of job events that are open.", atomic_load(&front->streams));
     GAUGE("start_time_seconds", "When the hub started, Unix time.",
           front->started_ticks / TICKS_PER_SECOND);
     GAUGE("uptime_seconds", "How long the hub runs.",
@@ -93,12 +94,26 @@ static void front_metrics(const struct front *front, struct buf *out)
     COUNTER("tls_handshakes_failed_total", "TLS handshakes that failed.", net.handshakes_failed);
 }
 
+static void webhook_metrics(const struct front *front, struct buf *out)
+{
+    const struct webhook_stats *stats = front->config.webhook;
+    if (!stats)
+        return;
+    GAUGE("webhook_sequence", "Number of the last event that the webhook is done with.",
+          atomic_load(&stats->told));
+    COUNTER("webhook_refused_total", "Attempts that the webhook's receiver did not take.",
+            atomic_load(&stats->refused));
+    COUNTER("webhook_given_up_total", "Events that the receiver did not take in a day.",
+            atomic_load(&stats->given_up));
+}
+
 void rest_metrics(struct exchange *exchange)
 {
     exchange->media = METRICS_MEDIA;
     front_metrics(exchange->front, &exchange->out);
     hub_metrics(exchange->front, &exchange->out);
     job_metrics(exchange->front, &exchange->out);
+    webhook_metrics(exchange->front, &exchange->out);
     store_metrics(exchange->front, &exchange->out);
     exchange_done(exchange);
 }
