@@ -8,6 +8,23 @@
 
 enum { TIMEOUT_MAX_S = 300 };
 
+#define DESCRIPTION                                                                                \
+    "  --method NAME          call this method\n"                                                  \
+    "    --payload JSON       with this payload (default null)\n"                                  \
+    "    --response-timeout S wait so long for a device's answer (default 30)\n"                   \
+    "    --connect-timeout S  sent along as it is; a job waits for devices until its window "      \
+    "ends\n"                                                                                       \
+    "  --desired JSON         or: merge this into the desired properties; null deletes\n"          \
+    "  --tags JSON            and, or only, this into the tags\n"                                  \
+    "  --where CONDITION      on these devices: \"tags.site = 'north'\", \"*\" for all\n"          \
+    "  --targets-file FILE    or on those whose ids are in FILE, one a line or a JSON array\n"     \
+    "  --failed-of ID         or on those that failed in this job, which has ended\n"              \
+    "  --policy FILE          pace, retries, limits and rules to stop it: a JSON object;\n"        \
+    "                         docs/jobs.md has its members; FILE may be - here and above\n"        \
+    "  --id ID                the job's name (default: one that says what and when)\n"             \
+    "  --start TIME           2024-05-01T08:00:00Z, or +5m from now (default: at once)\n"          \
+    "  --window TIME          give up on devices after 90, 5m, 2h (default 1h)\n"
+
 static const struct command {
     const char *name, *argument, *summary;
     const char *options; /* those of long_options that it takes */
@@ -15,20 +32,26 @@ static const struct command {
     int (*run)(struct service *service, const struct job_options *options);
     const char *help;
 } commands[] = {
-    {"run", "", "create a job and watch it", "mprcdtwislnj", false, job_run,
-     "Calls a method on, or changes the twin of, every device that a condition names.\n\n"
-     "  --method NAME          call this method\n"
-     "    --payload JSON       with this payload (default null)\n"
-     "    --response-timeout S wait so long for a device's answer (default 30)\n"
-     "    --connect-timeout S  sent along as it is; a job waits for devices until its window "
-     "ends\n"
-     "  --desired JSON         or: merge this into the desired properties; null deletes\n"
-     "  --tags JSON            and, or only, this into the tags\n"
-     "  --where CONDITION      on these devices: \"tags.site = 'north'\", \"*\" for all\n"
-     "  --id ID                the job's name (default: one that says what and when)\n"
+    {"run", "", "create a job and watch it", "mprcdtwFOPislnj", false, job_run,
+     "Calls a method on, or changes the twin of, every device that a condition or a list "
+     "names.\n\n" DESCRIPTION "  --no-wait              print the id and leave\n"
+     "  --json                 print the final job as JSON\n"},
+    {"preview", "", "what that job would do; nothing runs", "mprcdtwFOPislj", false, job_preview,
+     "Takes what `muster job run` takes and tells how many devices it would be for, what their "
+     "twins\n"
+     "would become, how long it takes, and which other jobs touch them. Nothing is changed. The "
+     "exit\n"
+     "code is 1 when the policy's guard would refuse the job.\n\n" DESCRIPTION
+     "  --json                 as the hub tells it\n"},
+    {"retry", " ID", "once more, for the devices that failed", "Pslnj", true, job_retry,
+     "Makes of a job that has ended a child, ID-r2, that does the same on the devices that failed, "
+     "and\n"
+     "watches it. The first job stays as it is.\n\n"
+     "  --policy FILE          what shall be different in its policy: a JSON object; FILE may be "
+     "-\n"
      "  --start TIME           2024-05-01T08:00:00Z, or +5m from now (default: at once)\n"
-     "  --window TIME          give up on devices after 90, 5m, 2h (default 1h)\n"
-     "  --no-wait              print the id and leave\n"
+     "  --window TIME          90, 5m, 2h (default: as long as the first one's)\n"
+     "  --no-wait              print the child's id and leave\n"
      "  --json                 print the final job as JSON\n"},
     {"watch", " ID", "show a job's progress until it ends", "j", true, job_watch,
      "Shows progress until the job is final, then what came of it. Ctrl-C stops watching, not the\n"
@@ -58,6 +81,13 @@ static const struct command {
     {"resume", " ID", "let a paused job go on", "j", true, job_resume,
      "Lets a paused job go on.\n\n"
      "  --json                 print the job as JSON\n"},
+    {"change", " ID", "another pace, window or limit while it runs", "Plj", true, job_change,
+     "Changes a job that has not ended. Targets, perTag and offline are fixed at the start.\n\n"
+     "  --policy FILE          members that shall be different: a JSON object; null takes one "
+     "away;\n"
+     "                         {\"pace\":{\"devicesPerSecond\":50},\"abort\":null}; FILE may be -\n"
+     "  --window TIME          give up on devices 90, 5m, 2h after the start\n"
+     "  --json                 print the job as JSON\n"},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -70,14 +100,16 @@ static void overview(FILE *out)
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(out, "  %s%-*s %s\n", commands[i].name, (int)(11 - strlen(commands[i].name)),
                 commands[i].argument, commands[i].summary);
-    fprintf(out,
-            "\n%s\nExit codes: 0 all devices succeeded, 1 failed, 2 wrong usage,\n"
-            "3 the job completed but some devices failed.\n\n"
-            "examples:\n"
-            "  muster job run --data hub --method reboot --where \"tags.site = 'north'\"\n"
-            "  muster job run --data hub --desired '{\"interval\":60}' --where '*'\n"
-            "  muster job results --data hub --failed ID\n",
-            service_help);
+    fprintf(
+        out,
+        "\n%s\nExit codes: 0 all devices succeeded, 1 failed, 2 wrong usage,\n"
+        "3 the job completed but some devices failed.\n\n"
+        "examples:\n"
+        "  muster job run --data hub --method reboot --where \"tags.site = 'north'\"\n"
+        "  muster job run --data hub --desired '{\"interval\":60}' --where '*'\n"
+        "  muster job run --data hub --method reboot --targets-file ids.txt --policy gently.json\n"
+        "  muster job results --data hub --failed ID\n",
+        service_help);
 }
 
 static void help(const struct command *command)
@@ -97,6 +129,9 @@ static const struct option long_options[] = {
     {"desired", required_argument, NULL, 'd'},
     {"tags", required_argument, NULL, 't'},
     {"where", required_argument, NULL, 'w'},
+    {"targets-file", required_argument, NULL, 'F'},
+    {"failed-of", required_argument, NULL, 'O'},
+    {"policy", required_argument, NULL, 'P'},
     {"id", required_argument, NULL, 'i'},
     {"start", required_argument, NULL, 's'},
     {"window", required_argument, NULL, 'l'},
@@ -123,6 +158,12 @@ static const char **text_option(struct job_options *options, int c)
         return &options->tags;
     case 'w':
         return &options->where;
+    case 'F':
+        return &options->targets_file;
+    case 'O':
+        return &options->failed_of;
+    case 'P':
+        return &options->policy_file;
     case 'i':
         return &options->id;
     case 's':
@@ -217,6 +258,14 @@ int job_complain(const struct job_options *options, enum err err, const struct w
 {
     fprintf(stderr, "muster %s: %s\n", options->command, why->text);
     return err == ERR_OK ? EXIT_OK : EXIT_FAILED;
+}
+
+int job_ask(struct service *service, const struct job_options *options,
+            const struct service_request *request, struct arena *mem, struct service_answer *out)
+{
+    struct why why;
+    enum err err = service_call(service, request, mem, out, &why);
+    return err == ERR_OK ? EXIT_OK : job_complain(options, err, &why);
 }
 
 struct str job_path(struct arena *mem, const struct job_options *options, const char *tail)

@@ -1,4 +1,4 @@
-/* `muster job list, show, results, cancel, pause, resume`: what a hub remembers of jobs. */
+/* `muster job list, show, results`: what a hub remembers of jobs. */
 #include "app/interrupt.h"
 #include "app/job_cli.h"
 #include "app/term.h"
@@ -133,7 +133,7 @@ int job_list(struct service *service, const struct job_options *options)
     return EXIT_OK;
 }
 
-/* ---- show, and say a word ---- */
+/* ---- show ---- */
 
 static void put_row(struct buf *out, const char *name, struct str text)
 {
@@ -149,14 +149,54 @@ static void put_time_row(struct buf *out, const char *name, int64_t ticks)
     buf_put_char(out, '\n');
 }
 
+static void put_failures(struct buf *out, yyjson_val *failures)
+{
+    yyjson_val *failure;
+    size_t index, count;
+    yyjson_arr_foreach(failures, index, count, failure)
+    {
+        struct buf text = {0};
+        struct str code = json_member_str(failure, "code");
+        struct str message = json_member_str(failure, "message");
+        struct str example = json_member_str(failure, "exampleDeviceId");
+        term_put_count(&text, yyjson_get_uint(yyjson_obj_get(failure, "count")));
+        buf_printf(&text, " x %.*s: %.*s", STR_ARG(code), STR_ARG(message));
+        if (example.ptr)
+            buf_printf(&text, " (%.*s)", STR_ARG(example));
+        put_row(out, index ? "" : "failures", buf_str(&text));
+        buf_done(&text);
+    }
+}
+
+/* What Azure's jobs have not, where there is something to say. */
+static void put_more(struct buf *out, const struct job_view *view)
+{
+    struct buf text = {0};
+    if (view->missing > 0) {
+        term_put_count(&text, view->missing);
+        buf_put(&text, STR(" ids of the list"));
+        put_row(out, "not found", buf_str(&text));
+    }
+    if (view->policy) {
+        buf_reset(&text);
+        json_put_value(&text, view->policy);
+        put_row(out, "policy", buf_str(&text));
+    }
+    put_failures(out, view->failures);
+    buf_done(&text);
+}
+
 static void put_job(struct buf *out, const struct job_view *view)
 {
     struct buf cell = {0};
     put_row(out, "job", view->id);
     job_view_put_what(&cell, view);
     put_row(out, "what", buf_str(&cell));
-    put_row(out, "where", view->condition);
-    put_row(out, "status", view->status);
+    if (view->condition.len > 0)
+        put_row(out, "where", view->condition);
+    if (view->parent.ptr)
+        put_row(out, "retry of", view->parent);
+    put_row(out, "status", job_view_word(view));
     if (view->failure.len > 0)
         put_row(out, "because", view->failure);
     put_time_row(out, "created", view->created);
@@ -171,6 +211,7 @@ static void put_job(struct buf *out, const struct job_view *view)
                ", of which %" PRIu64 " ok, %" PRIu64 " failed, %" PRIu64 " running, %" PRIu64
                " waiting\n",
                view->ok, view->failed, view->running, view->waiting);
+    put_more(out, view);
     buf_done(&cell);
 }
 
@@ -191,42 +232,6 @@ int job_show(struct service *service, const struct job_options *options)
     buf_done(&out);
     arena_done(&mem);
     return code;
-}
-
-/* POST .../{verb}, then "job x {done}". */
-static int command(struct service *service, const struct job_options *options, const char *verb,
-                   const char *done)
-{
-    struct arena mem = {0};
-    struct service_request request = {.method = "POST",
-                                      .path = job_path(&mem, options, verb),
-                                      .body = STR_NONE,
-                                      .continue_at = STR_NONE};
-    struct service_answer answer;
-    struct why why;
-    enum err err = service_call(service, &request, &mem, &answer, &why);
-    int code = err == ERR_OK ? EXIT_OK : job_complain(options, err, &why);
-    if (err == ERR_OK && options->json)
-        printf("%.*s\n", STR_ARG(answer.body));
-    else if (err == ERR_OK)
-        printf("job %s %s\n", options->id, done);
-    arena_done(&mem);
-    return code;
-}
-
-int job_cancel(struct service *service, const struct job_options *options)
-{
-    return command(service, options, "/cancel", "cancelled");
-}
-
-int job_pause(struct service *service, const struct job_options *options)
-{
-    return command(service, options, "/pause", "paused");
-}
-
-int job_resume(struct service *service, const struct job_options *options)
-{
-    return command(service, options, "/resume", "resumed");
 }
 
 /* ---- results ---- */

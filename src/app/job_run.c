@@ -1,182 +1,78 @@
-/* `muster job run`: describe a job, create it, watch it. */
+/* `muster job run`: describe a job, create it, watch it. `muster job retry`: once more, likewise. */
 #include "app/job_cli.h"
-#include "app/term.h"
 #include "base/clock.h"
-#include "base/time.h"
 #include "model/job.h"
-#include <inttypes.h>
 #include <stdio.h>
 
-enum {
-    JSON_DEPTH_MAX = 32,
-    ID_STEM_MAX = 32, /* so much of a method's name is in a job's */
-};
-
-/* ---- the request ---- */
-
-/* JSON from the command line, put as it was meant: read once, so that mistakes are named here. */
-static enum err put_json(struct buf *out, const char *name, const char *option, const char *text,
-                         bool object, struct why *why)
+static int64_t now_ticks(void)
 {
-    struct arena mem = {0};
-    struct why inner;
-    yyjson_val *value;
-    enum err err =
-        json_read(str_from(text),
-                  &(struct json_limits){.size_max = JOB_BODY_MAX, .depth_max = JSON_DEPTH_MAX},
-                  &mem, &value, &inner);
-    if (err != ERR_OK)
-        err = err_fail(ERR_BAD_INPUT, why, "--%s is not JSON: %s", option, inner.text);
-    else if (object && !yyjson_is_obj(value))
-        err = err_fail(ERR_BAD_INPUT, why, "--%s takes a JSON object, such as '{\"a\":1}'", option);
-    if (err == ERR_OK) {
-        json_put_key(out, name);
-        json_put_value(out, value);
-    }
-    arena_done(&mem);
-    return err;
+    struct clock *clock = clock_system();
+    return clock->wall_ticks(clock);
 }
 
-static enum err put_method(struct buf *out, const struct job_options *options, struct why *why)
+static int refuse(const struct job_options *options, enum err err, const struct why *why)
 {
-    enum err err = ERR_OK;
-    json_put_key(out, "cloudToDeviceMethod");
-    buf_put_char(out, '{');
-    json_put_member_str(out, "methodName", str_from(options->method));
-    if (options->payload)
-        err = put_json(out, "payload", "payload", options->payload, false, why);
-    else
-        json_put_member_raw(out, "payload", STR("null"));
-    if (options->response_timeout_s >= 0)
-        json_put_member_i64(out, "responseTimeoutInSeconds", options->response_timeout_s);
-    if (options->connect_timeout_s >= 0)
-        json_put_member_i64(out, "connectTimeoutInSeconds", options->connect_timeout_s);
-    buf_put_char(out, '}');
-    return err;
+    job_complain(options, err, why);
+    return EXIT_USAGE;
 }
-
-static enum err put_twin(struct buf *out, const struct job_options *options, struct why *why)
-{
-    enum err err = ERR_OK;
-    json_put_key(out, "updateTwin");
-    buf_put(out, STR("{\"etag\":\"*\""));
-    if (options->tags)
-        err = put_json(out, "tags", "tags", options->tags, true, why);
-    if (err == ERR_OK && options->desired) {
-        json_put_key(out, "properties");
-        buf_put_char(out, '{');
-        err = put_json(out, "desired", "desired", options->desired, true, why);
-        buf_put_char(out, '}');
-    }
-    buf_put_char(out, '}');
-    return err;
-}
-
-/* "+5m" from now, or an instant. */
-static enum err put_start(struct buf *out, const struct job_options *options, int64_t now_ticks,
-                          struct why *why)
-{
-    int64_t ticks = now_ticks, seconds;
-    if (!options->start)
-        return ERR_OK;
-    if (options->start[0] == '+') {
-        if (!option_duration(options->command, "start", options->start + 1, &seconds))
-            return err_fail(ERR_BAD_INPUT, why, "--start +TIME counts from now");
-        ticks += seconds * TICKS_PER_SECOND;
-    } else if (!time_parse(str_from(options->start), &ticks)) {
-        return err_fail(ERR_BAD_INPUT, why,
-                        "--start takes a time such as 2024-05-01T08:00:00Z, or +5m, not '%s'",
-                        options->start);
-    }
-    json_put_member_time(out, "startTime", ticks);
-    return ERR_OK;
-}
-
-static enum err check(const struct job_options *options, struct why *why)
-{
-    bool twin = options->desired || options->tags;
-    if (!options->method && !twin)
-        return err_fail(ERR_BAD_INPUT, why,
-                        "what shall the devices do? Give --method, or --desired and --tags");
-    if (options->method && twin)
-        return err_fail(ERR_BAD_INPUT, why,
-                        "a job calls a method or changes twins, not both: run two jobs");
-    if (!options->method &&
-        (options->payload || options->response_timeout_s >= 0 || options->connect_timeout_s >= 0))
-        return err_fail(ERR_BAD_INPUT, why, "--payload and timeouts belong to --method");
-    if (!options->where)
-        return err_fail(ERR_BAD_INPUT, why,
-                        "which devices? Give --where CONDITION; \"*\" stands for all");
-    return ERR_OK;
-}
-
-enum err job_request_write(const struct job_options *options, struct str id, int64_t now_ticks,
-                           struct buf *out, struct why *why)
-{
-    enum err err = check(options, why);
-    if (err != ERR_OK)
-        return err;
-    buf_put_char(out, '{');
-    json_put_member_str(out, "jobId", id);
-    json_put_member_str(
-        out, "type",
-        str_from(job_type_word(options->method ? JOB_TYPE_DEVICE_METHOD : JOB_TYPE_UPDATE_TWIN)));
-    err = options->method ? put_method(out, options, why) : put_twin(out, options, why);
-    json_put_member_str(out, "queryCondition", str_from(options->where));
-    if (err == ERR_OK)
-        err = put_start(out, options, now_ticks, why);
-    if (options->window_s > 0)
-        json_put_member_i64(out, "maxExecutionTimeInSeconds", options->window_s);
-    buf_put_char(out, '}');
-    return err;
-}
-
-struct str job_request_id(const struct job_options *options, int64_t now_ticks, uint16_t salt,
-                          struct arena *mem)
-{
-    char stem[ID_STEM_MAX + 1] = "", stamp[TIME_TEXT_MAX];
-    size_t length = 0;
-    for (const char *c = options->method ? options->method : "twin"; *c && length < ID_STEM_MAX;
-         c++)
-        stem[length++] = job_id_valid(str_of(c, 1)) ? *c : '-';
-    time_print(now_ticks, stamp);
-    /* 2024-05-01T08:10:00 */
-    return str_format(mem, "%s-%.4s%.2s%.2s-%.2s%.2s%.2s-%04x", stem, stamp, stamp + 5, stamp + 8,
-                      stamp + 11, stamp + 14, stamp + 17, salt);
-}
-
-/* ---- the command ---- */
 
 static int create(struct service *service, struct job_options *options, struct arena *mem)
 {
-    struct clock *clock = clock_system();
-    int64_t now_ticks = clock->wall_ticks(clock);
     struct buf body = {0};
     struct why why;
+    int64_t now = now_ticks();
     if (!options->id)
-        options->id =
-            job_request_id(options, now_ticks, (uint16_t)random_u64(random_system()), mem).ptr;
-    enum err err = job_request_write(options, str_from(options->id), now_ticks, &body, &why);
-    if (err != ERR_OK) {
-        buf_done(&body);
-        job_complain(options, err, &why);
-        return EXIT_USAGE;
-    }
-    struct service_request request = {.method = "PUT",
-                                      .path = job_path(mem, options, ""),
-                                      .body = buf_str(&body),
-                                      .continue_at = STR_NONE};
+        options->id = job_request_id(options, now, (uint16_t)random_u64(random_system()), mem).ptr;
+    enum err err = job_request_write(options, str_from(options->id), now, &body, &why);
     struct service_answer answer;
-    err = service_call(service, &request, mem, &answer, &why);
+    int code = err != ERR_OK ? refuse(options, err, &why)
+                             : job_ask(service, options,
+                                       &(struct service_request){.method = "PUT",
+                                                                 .path = job_path(mem, options, ""),
+                                                                 .body = buf_str(&body),
+                                                                 .continue_at = STR_NONE},
+                                       mem, &answer);
     buf_done(&body);
-    return err == ERR_OK ? EXIT_OK : job_complain(options, err, &why);
+    return code;
 }
 
-int job_run(struct service *service, const struct job_options *given)
+/* The child's id comes with the answer. */
+static int create_child(struct service *service, struct job_options *options, struct arena *mem)
+{
+    struct buf body = {0};
+    struct why why;
+    struct job_view child;
+    yyjson_val *root;
+    struct service_answer answer;
+    enum err err = job_change_write(options, now_ticks(), &body, &why);
+    int code = err != ERR_OK
+                   ? refuse(options, err, &why)
+                   : job_ask(service, options,
+                             &(struct service_request){.method = "POST",
+                                                       .path = job_path(mem, options, "/retry"),
+                                                       .body = buf_str(&body),
+                                                       .continue_at = STR_NONE},
+                             mem, &answer);
+    buf_done(&body);
+    if (code != EXIT_OK)
+        return code;
+    const struct json_limits limits = {.size_max = SERVICE_ANSWER_MAX, .depth_max = 64};
+    if (json_read(answer.body, &limits, mem, &root, &why) != ERR_OK || !job_view_read(root, &child))
+        return job_complain(
+            options, err_fail(ERR_CORRUPT, &why, "the hub's answer is not a job in JSON"), &why);
+    options->id = str_copy(mem, child.id).ptr;
+    return EXIT_OK;
+}
+
+static int create_and_watch(struct service *service, const struct job_options *given,
+                            int (*make)(struct service *service, struct job_options *options,
+                                        struct arena *mem))
 {
     struct arena mem = {0};
     struct job_options options = *given;
-    int code = create(service, &options, &mem);
+    struct why why;
+    enum err err = job_input_read(&options, &mem, &why);
+    int code = err == ERR_OK ? make(service, &options, &mem) : refuse(&options, err, &why);
     if (code == EXIT_OK && options.no_wait) {
         printf("%s\n", options.id);
     } else if (code == EXIT_OK) {
@@ -185,4 +81,14 @@ int job_run(struct service *service, const struct job_options *given)
     }
     arena_done(&mem);
     return code;
+}
+
+int job_run(struct service *service, const struct job_options *options)
+{
+    return create_and_watch(service, options, create);
+}
+
+int job_retry(struct service *service, const struct job_options *options)
+{
+    return create_and_watch(service, options, create_child);
 }

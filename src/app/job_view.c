@@ -45,6 +45,11 @@ bool job_view_read(yyjson_val *json, struct job_view *out)
         .failed = member_count(counts, "failedCount"),
         .running = member_count(counts, "runningCount"),
         .waiting = member_count(counts, "pendingCount"),
+        .paused = yyjson_get_bool(yyjson_obj_get(json, "paused")),
+        .parent = json_member_str(json, "parentJobId"),
+        .missing = member_count(json, "devicesNotFound"),
+        .policy = yyjson_obj_get(json, "policy"),
+        .failures = yyjson_obj_get(json, "topFailures"),
     };
     return out->id.len > 0 && out->status.len > 0;
 }
@@ -53,6 +58,11 @@ bool job_view_is_final(const struct job_view *view)
 {
     return str_eq(view->status, STR("completed")) || str_eq(view->status, STR("failed")) ||
            str_eq(view->status, STR("cancelled"));
+}
+
+struct str job_view_word(const struct job_view *view)
+{
+    return view->paused && !job_view_is_final(view) ? STR("paused") : view->status;
 }
 
 void job_view_put_what(struct buf *out, const struct job_view *view)
@@ -188,7 +198,7 @@ void job_view_put_line(struct buf *out, const struct job_view *view, double rate
                        unsigned columns)
 {
     struct buf counts = {0}, pace = {0}, line = {0};
-    term_put_cell(&line, view->status, STATUS_COLUMNS);
+    term_put_cell(&line, job_view_word(view), STATUS_COLUMNS);
     if (view->total > 0) {
         double share = (double)finished(view) / (double)view->total;
         put_counts(&counts, view);
@@ -216,7 +226,7 @@ void job_view_put_line(struct buf *out, const struct job_view *view, double rate
 void job_view_put_plain(struct buf *out, const struct job_view *view, double rate,
                         int64_t now_ticks)
 {
-    term_put_safe(out, view->status, 20);
+    term_put_safe(out, job_view_word(view), 20);
     if (view->total > 0) {
         buf_printf(out, "  %d%%  ", (int)((double)finished(view) * 100 / (double)view->total));
         put_counts(out, view);

@@ -14,12 +14,19 @@ struct job_view {
     int64_t created, start, end;            /* ticks; TIME_UNSET and TIME_FOREVER as they come */
     int64_t window_s;
     uint64_t total, ok, failed, running, waiting;
+    /* a hub of ours tells more */
+    bool paused;
+    struct str parent;             /* the job that it retries */
+    uint64_t missing;              /* ids of its list that no device had */
+    yyjson_val *policy, *failures; /* NULL: none */
 };
 
 /* Of a JobResponse; texts borrow from `json`. False when it is none. */
 bool job_view_read(yyjson_val *json, struct job_view *out);
 /* Completed, failed or cancelled. */
 bool job_view_is_final(const struct job_view *view);
+/* Its status, or "paused". */
+struct str job_view_word(const struct job_view *view);
 /* "method reboot", "twin update". */
 void job_view_put_what(struct buf *out, const struct job_view *view);
 

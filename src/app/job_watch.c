@@ -49,11 +49,11 @@ static void show(struct watch *watch, const struct job_view *view)
         job_view_put_line(&line, view, rate, clock->wall_ticks(clock),
                           term_columns(STDERR_FILENO) - 1);
         term_live(buf_str(&line));
-    } else if (!str_eq(view->status, str_from(watch->status)) ||
+    } else if (!str_eq(job_view_word(view), str_from(watch->status)) ||
                now - watch->line_ns >= seconds_ns(LINE_S)) {
         job_view_put_plain(&line, view, rate, clock->wall_ticks(clock));
         fprintf(stderr, "%.*s\n", STR_ARG(buf_str(&line)));
-        snprintf(watch->status, sizeof watch->status, "%.*s", STR_ARG(view->status));
+        snprintf(watch->status, sizeof watch->status, "%.*s", STR_ARG(job_view_word(view)));
         watch->line_ns = now;
     }
     buf_done(&line);

@@ -50,6 +50,14 @@ static const struct {
      "{\"jobId\":\"j\",\"type\":\"scheduleDeviceMethod\","
      "\"cloudToDeviceMethod\":{\"methodName\":\"m\",\"payload\":null},\"queryCondition\":\"*\","
      "\"startTime\":\"2024-05-01T08:15:00Z\"}"},
+    {"a list in place of a condition",
+     {NONE, .tags = "{}", .target_ids = {"[\"a\",\"b\"]", 9}},
+     "{\"jobId\":\"j\",\"type\":\"scheduleUpdateTwin\",\"updateTwin\":{\"etag\":\"*\",\"tags\":{}},"
+     "\"policy\":{\"targets\":{\"deviceIds\":[\"a\",\"b\"]}}}"},
+    {"those that failed before",
+     {NONE, .tags = "{}", .failed_of = "first", .window_s = 60},
+     "{\"jobId\":\"j\",\"type\":\"scheduleUpdateTwin\",\"updateTwin\":{\"etag\":\"*\",\"tags\":{}},"
+     "\"maxExecutionTimeInSeconds\":60,\"policy\":{\"targets\":{\"failedOf\":\"first\"}}}"},
 };
 
 static void options_become_a_body(void **state)
@@ -83,6 +91,89 @@ static const struct {
     {"no time", {NONE, .method = "m", .where = "*", .start = "tomorrow"}, "--start"},
     {"no time to add", {NONE, .method = "m", .where = "*", .start = "+x"}, "--start"},
 };
+
+static yyjson_val *policy(const char *text, struct arena *mem)
+{
+    yyjson_val *root;
+    struct why why;
+    const struct json_limits limits = {.size_max = 4096, .depth_max = 8};
+    check_int("the test's own policy", json_read(str_from(text), &limits, mem, &root, &why),
+              ERR_OK);
+    return root;
+}
+
+static const struct {
+    const char *rule, *policy;
+    struct job_options options;
+    const char *tail; /* of the body, or a word of the complaint */
+    bool good;
+} policies[] = {
+    {"it goes along as it is, also what we do not know",
+     "{\"pace\":{\"a\":[1,2.5]},\"\\n\":null}",
+     {NONE, .tags = "{}", .where = "*"},
+     ",\"policy\":{\"pace\":{\"a\":[1,2.5]},\"\\n\":null}}",
+     true},
+    {"an empty one as well", "{}", {NONE, .tags = "{}", .where = "*"}, ",\"policy\":{}}", true},
+    {"with a list",
+     "{\"a\":1}",
+     {NONE, .tags = "{}", .target_ids = {"[]", 2}},
+     ",\"policy\":{\"a\":1,\"targets\":{\"deviceIds\":[]}}}",
+     true},
+    {"it may name the targets",
+     "{\"targets\":{\"failedOf\":\"x\"}}",
+     {NONE, .tags = "{}"},
+     ",\"policy\":{\"targets\":{\"failedOf\":\"x\"}}}",
+     true},
+    {"but not twice",
+     "{\"targets\":{\"failedOf\":\"x\"}}",
+     {NONE, .tags = "{}", .where = "*"},
+     "exclude each other",
+     false},
+    {"nor a third time",
+     "{}",
+     {NONE, .tags = "{}", .failed_of = "x", .where = "*"},
+     "exclude each other",
+     false},
+    {"it names nobody by itself", "{\"pace\":1}", {NONE, .tags = "{}"}, "--where", false},
+};
+
+static void a_policy_goes_along(void **state)
+{
+    for (size_t i = 0; i < COUNT(policies); i++) {
+        struct arena mem = {0};
+        struct buf out = {0};
+        struct why why = {0};
+        struct job_options options = policies[i].options;
+        options.policy = policy(policies[i].policy, &mem);
+        enum err err = job_request_write(&options, STR("j"), NOW, &out, &why);
+        check_int(policies[i].rule, err, policies[i].good ? ERR_OK : ERR_BAD_INPUT);
+        check(policies[i].rule, policies[i].good
+                                    ? str_ends(buf_str(&out), str_from(policies[i].tail))
+                                    : strstr(why.text, policies[i].tail) != NULL);
+        buf_done(&out);
+        arena_done(&mem);
+    }
+}
+
+static void a_change_says_only_what_is_different(void **state)
+{
+    struct arena mem = {0};
+    struct buf out = {0};
+    struct why why;
+    struct job_options options = {NONE, .policy = policy("{\"abort\":null}", &mem)};
+    check_int("nothing", job_change_write(&(struct job_options){NONE}, NOW, &out, &why), ERR_OK);
+    check_str("nothing", buf_str(&out), STR("{}"));
+    buf_reset(&out);
+    check_int("a policy", job_change_write(&options, NOW, &out, &why), ERR_OK);
+    check_str("a policy", buf_str(&out), STR("{\"policy\":{\"abort\":null}}"));
+    options = (struct job_options){NONE, .window_s = 60, .start = "2030-01-02T03:04:05Z"};
+    buf_reset(&out);
+    check_int("times", job_change_write(&options, NOW, &out, &why), ERR_OK);
+    check_str("times", buf_str(&out),
+              STR("{\"startTime\":\"2030-01-02T03:04:05Z\",\"maxExecutionTimeInSeconds\":60}"));
+    buf_done(&out);
+    arena_done(&mem);
+}
 
 static void mistakes_are_named(void **state)
 {
@@ -146,6 +237,10 @@ static void wrong_use_is_told_apart_from_failure(void **state)
     check_int("an option of another command", job("list", "--method", "m", NULL), EXIT_USAGE);
     check_int("an unknown option", job("list", "--colour", NULL), EXIT_USAGE);
     check_int("a number that is none", job("list", "--limit", "x", NULL), EXIT_USAGE);
+    check_int("nobody to retry", job("retry", NULL), EXIT_USAGE);
+    check_int("a start of what has started", job("change", "x", "--start", "+1h", NULL),
+              EXIT_USAGE);
+    check_int("a preview waits for nothing", job("preview", "--no-wait", NULL), EXIT_USAGE);
     check_int("no hub", job("list", NULL), EXIT_USAGE);
     check_int("a hub that is not there", job("list", "--data", "/nonexistent", NULL), EXIT_FAILED);
     check_int("help is no mistake", job("run", "--help", NULL), EXIT_OK);
@@ -155,6 +250,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_become_a_body),
+        cmocka_unit_test(a_policy_goes_along),
+        cmocka_unit_test(a_change_says_only_what_is_different),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(a_job_gets_a_name_that_says_something),
         cmocka_unit_test(wrong_use_is_told_apart_from_failure),
