@@ -1,6 +1,8 @@
 #include "base/time.h"
 #include "job/policy_words.h"
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 const char *const abort_words[ABORT_KINDS] = {
     [ABORT_FAILED] = "failed",
@@ -15,10 +17,17 @@ const struct retry_word retry_words[RETRY_WORDS] = {
 
 /* ---- writing ---- */
 
+/* As short as it reads back the same: 0.1, not 0.10000000000000001. */
 static void put_number(struct buf *out, const char *name, double value)
 {
+    char text[32];
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
     json_put_key(out, name);
-    buf_printf(out, "%.17g", value);
+    buf_put(out, str_from(text));
 }
 
 static void put_share(struct buf *out, const char *name, uint32_t devices, double percent)
