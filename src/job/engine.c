@@ -113,6 +113,7 @@ void run_destroy(struct run *run)
     if (run->in_todo)
         todo_remove(run);
     running_remove(run);
+    forget_deleted(engine);
     set_state(run, JOB_NOWHERE);
     map_remove(&engine->runs, run->number);
     live_forget(&engine->live, run->number);
@@ -134,6 +135,12 @@ void run_destroy(struct run *run)
     arena_done(&run->mem);
     free(run);
     atomic_fetch_sub(&engine->stats.unfinished, 1);
+}
+
+void forget_deleted(struct job_engine *engine)
+{
+    if (engine->resolving_count == 0 && engine->running.count == 0)
+        roaring_bitmap_clear(engine->deleted);
 }
 
 void run_start_window(struct run *run)
@@ -463,7 +470,7 @@ static void device_gone(struct hub_engine *base, struct hub *hub, uint32_t numbe
 static void device_deleted(struct hub_engine *base, struct hub *hub, uint32_t number)
 {
     struct job_engine *engine = (struct job_engine *)base;
-    if (engine->resolving_count > 0)
+    if (engine->resolving_count > 0 || engine->running.count > 0)
         roaring_bitmap_add(engine->deleted, number);
     EACH_METHOD_RUN((struct job_engine *)base, method_run_device_deleted);
 }

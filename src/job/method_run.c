@@ -380,6 +380,10 @@ static void reopen(struct run *run, const struct job_call *call)
     roaring_bitmap_add(run->waiting, number);
     if (attempts > 0)
         wait_again(run, number, attempts, call->first_ticks, call->again_ticks);
+    if (roaring_bitmap_contains(run->engine->deleted, number)) {
+        method_run_device_deleted(run, number); /* while it did not wait */
+        return;
+    }
     if (attached_ready(run->engine->hub, number))
         wait_offer(run, number);
     else
@@ -391,6 +395,8 @@ static void forget_ended(struct step *step, struct run *run)
     for (size_t i = 0; i < step->ended_count; i++) {
         struct job_call *call = run->ended;
         run->ended = call->next;
+        if (!run->ended)
+            run->ended_last = &run->ended;
         run->ended_count--;
         if (call->again_ticks || call->fate == FATE_REOPENED) {
             if (!run->closed)
@@ -401,8 +407,6 @@ static void forget_ended(struct step *step, struct run *run)
         free((void *)(uintptr_t)call->payload.ptr);
         free(call);
     }
-    if (!run->ended)
-        run->ended_last = &run->ended;
 }
 
 /* A device that has little time left has it for this call as well. */

@@ -126,7 +126,8 @@ static enum err resume(struct found_job *found, struct why *why)
         if (err == ERR_OK)
             err = store_job_groups(reader, run->number, visit_group, run, why);
         groups_settle(&run->groups);
-        run->closed = found->closed;
+        /* With nobody waiting the counts say nothing: a call that is made again waits once more. */
+        run->closed = found->closed && !roaring_bitmap_is_empty(run->waiting);
         wait_begin(run);
     }
     arena_done(&mem);
@@ -162,15 +163,25 @@ static enum err keep_deleted(struct job_engine *engine, roaring_bitmap_t *number
     return err == ERR_OK ? store_scan(reader, &scan, visit_identity, numbers, why) : err;
 }
 
+/* Those that wait, and those whose call was lost, which may wait once more. */
+static void add_unfinished(roaring_bitmap_t *out, const struct run *run)
+{
+    roaring_bitmap_or_inplace(out, run->waiting);
+    for (const struct job_call *call = run->ended; call; call = call->next)
+        roaring_bitmap_add(out, call->call.number);
+}
+
 static enum err fail_deleted(struct job_engine *engine, struct why *why)
 {
     roaring_bitmap_t *gone = roaring_bitmap_create();
     enum err err = ERR_OK;
     for (size_t i = 0; i < engine->running.count; i++)
         if (engine->running.runs[i]->type == JOB_TYPE_DEVICE_METHOD)
-            roaring_bitmap_or_inplace(gone, engine->running.runs[i]->waiting);
+            add_unfinished(gone, engine->running.runs[i]);
     if (!roaring_bitmap_is_empty(gone))
         err = keep_deleted(engine, gone, why);
+    if (err == ERR_OK)
+        roaring_bitmap_or_inplace(engine->deleted, gone);
     for (size_t i = 0; err == ERR_OK && i < engine->running.count; i++) {
         struct run *run = engine->running.runs[i];
         if (run->type != JOB_TYPE_DEVICE_METHOD)

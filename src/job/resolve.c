@@ -239,8 +239,8 @@ static void begin_reply(struct hub_task *task)
         hub_timer_mono(engine->hub, &run->timer,
                        hub_mono_ns(engine->hub) + HUB_RETRY_MS * NS_PER_MS);
     }
-    if (--engine->resolving_count == 0)
-        roaring_bitmap_clear(engine->deleted);
+    engine->resolving_count--;
+    forget_deleted(engine);
     run_body_done(&resolve->body);
     arena_done(&resolve->work.mem);
     arena_done(&task->mem);

@@ -143,10 +143,10 @@ struct job_engine {
     struct live_jobs live;
     struct hub_timer grace_timer; /* after a start, devices have time to come back */
     bool grace_over;
-    bool paused;                   /* the store failed: wait for retry_timer */
-    roaring_bitmap_t *able;        /* devices that can take calls, as far as we were told */
-    size_t resolving_count;        /* targets that are being looked for */
-    roaring_bitmap_t *deleted;     /* devices deleted since the first of those began */
+    bool paused;               /* the store failed: wait for retry_timer */
+    roaring_bitmap_t *able;    /* devices that can take calls, as far as we were told */
+    size_t resolving_count;    /* targets that are being looked for */
+    roaring_bitmap_t *deleted; /* devices deleted while any of those, or of `running`, was there */
     uint32_t purge[PURGE_AT_ONCE]; /* jobs to remove, newest first */
     size_t purge_count;
     struct bucket bucket; /* of devices_per_second */
@@ -171,6 +171,8 @@ void run_todo(struct run *run);
  * do. */
 void run_committed(struct run *run, const struct job *job);
 void run_destroy(struct run *run);
+/* When no job looks for its targets or runs, nobody asks who was deleted. */
+void forget_deleted(struct job_engine *engine);
 void run_start_window(struct run *run); /* arms the timer of the window's end */
 void run_move_window(struct run *run, int64_t end_ticks);
 

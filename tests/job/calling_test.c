@@ -37,6 +37,46 @@ static void a_refused_call_is_made_again_after_its_delay_and_no_sooner(void **st
     jobs_close(&jobs);
 }
 
+static void a_call_that_a_crash_cut_off_is_made_again_though_nobody_else_waits(void **state)
+{
+    struct job_rig jobs;
+    jobs_open(&jobs, 1);
+    attach_fleet(&jobs, 1, 1, NULL);
+    queue_job(&jobs, "j", METHOD("{'retry':{'attempts':2,'on':['timedOut']," STEADY "}}"));
+    rig_run(&jobs.rig);
+    check_records("in flight", &jobs, "j", "d1 running\n");
+    jobs_restart(&jobs);
+    attach_fleet(&jobs, 1, 1, "1");
+    rig_run(&jobs.rig);
+    check_records("not known what became of it", &jobs, "j", "d1 pending\n");
+    rig_pass_ms(&jobs.rig, SECONDS_MS(10));
+    check_job("once more", &jobs, "j", "completed 1 = 1 ok, 0 failed, 0 canceled, 0 running");
+    jobs_close(&jobs);
+}
+
+static void a_device_that_is_deleted_is_not_called_again(void **state)
+{
+    for (int crash = 0; crash <= 1; crash++) {
+        struct job_rig jobs;
+        jobs_open(&jobs, 1);
+        struct device *d = attach_fleet(&jobs, 1, 1, NULL);
+        queue_job(&jobs, "j",
+                  METHOD("{'retry':{'attempts':3,'on':['rejected','timedOut']," STEADY "}}"));
+        rig_run(&jobs.rig);
+        device_answer(d, d->calls[0], 500, "1");
+        rig_submit(&jobs.rig, &delete_device(&jobs.rig, "d1", "*")->task);
+        rig_turn(&jobs.rig); /* it answered, then it was deleted, and neither is on record yet */
+        check_records(crash ? "a crash" : "no crash", &jobs, "j", "d1 running\n");
+        if (crash)
+            jobs_restart(&jobs);
+        rig_run(&jobs.rig);
+        check_job("nobody waits for it", &jobs, "j",
+                  "completed 1 = 0 ok, 1 failed, 0 canceled, 0 running");
+        check_records("by its reason", &jobs, "j", "d1 failed DeviceNotFound\n");
+        jobs_close(&jobs);
+    }
+}
+
 static const struct {
     const char *rule, *policy;
     int32_t status; /* of each answer; 0: none comes */
@@ -333,6 +373,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_refused_call_is_made_again_after_its_delay_and_no_sooner),
+        cmocka_unit_test(a_device_that_is_deleted_is_not_called_again),
+        cmocka_unit_test(a_call_that_a_crash_cut_off_is_made_again_though_nobody_else_waits),
         cmocka_unit_test(a_policy_says_what_is_called_again),
         cmocka_unit_test(a_restart_forgets_no_attempt_and_no_delay),
         cmocka_unit_test(one_that_rests_at_the_end_of_the_window_fails_with_its_last_error),

@@ -424,6 +424,8 @@ static void check_abort(struct sim *sim, const struct job_story *job, const stru
         return;
     if (!aborted && (job->policy.abort_count == 0 || !has_pending(&now->counts)))
         return;
+    if (aborted && job->loosened_turn == sim->turn)
+        return; /* stopped by the change, before what this turn put on record */
     struct policy_numbers numbers = tally_up(sim, now);
     if ((policy_aborts(&job->policy, &numbers) != NULL) == aborted)
         return;
