@@ -457,8 +457,8 @@ static void check_overdue(struct sim *sim, struct job_story *job)
 
 /* ---- pace ---- */
 
-/* A bucket that a second fills; never more than a portion over it. A change may find it full: before it
- * nothing was counted, or at another rate. */
+/* A bucket that a second fills; never more than a portion over it. A change may find it full: what was
+ * chosen before it was not counted, or at another rate. */
 static void spend(struct sim *sim, struct job_story *job, uint32_t count)
 {
     double rate = job->policy.per_second, most = (rate < 1 ? 1 : rate) + 1;
@@ -469,11 +469,11 @@ static void spend(struct sim *sim, struct job_story *job, uint32_t count)
     if (job->tokens > most)
         job->tokens = most;
     job->tokens -= count;
-    if (job->tokens < 0 && job->loosened_turn != sim->turn)
+    if (job->loosened_turn == sim->turn)
+        job->tokens = most;
+    if (job->tokens < 0)
         broken(sim, "a pace is kept", "%s took %u at %.3g per second, %.3g too many", job->id,
                count, rate, -job->tokens);
-    if (job->tokens < 0)
-        job->tokens = job->loosened_turn == sim->turn ? most : 0;
 }
 
 static void check_pace(struct sim *sim, struct job_story *job, const struct job *now)
