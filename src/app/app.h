@@ -17,6 +17,7 @@ int cmd_serve(int argc, char **argv);
 int cmd_connection_string(int argc, char **argv);
 int cmd_backup(int argc, char **argv);
 int cmd_restore(int argc, char **argv);
+int cmd_events(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_sim(int argc, char **argv);
 int cmd_job(int argc, char **argv);

@@ -11,6 +11,7 @@ static const struct {
     {"backup", "copy a hub, running or not", cmd_backup},
     {"restore", "make a hub out of a backup", cmd_restore},
     {"job", "run methods and twin changes on many devices, and see what came of it", cmd_job},
+    {"events", "what devices sent: what is stored, and as it comes", cmd_events},
     {"policy", "shared access policies: list, add, rotate, remove", cmd_policy},
     {"sim", "play a fleet of devices against a hub", cmd_sim},
 };

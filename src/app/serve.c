@@ -1,4 +1,5 @@
 #include "app/app.h"
+#include "app/term.h"
 #include "app/webhook.h"
 #include "base/log.h"
 #include "front/front.h"
@@ -26,7 +27,8 @@ struct options {
     const char *dir, *host, *address, *tls_cert, *tls_key;
     struct webhook_options webhook; /* url NULL: none */
     int64_t https_port, mqtt_port;  /* 0: the default */
-    int64_t readers, threads, history_days, active_jobs_max, job_rate, retention_hours;
+    int64_t readers, threads, history_days, active_jobs_max, job_rate;
+    int64_t event_retention_s, event_log_mib; /* 0: the defaults */
     bool host_given, strict_azure;
 };
 
@@ -82,12 +84,16 @@ static void help(FILE *out)
         "  --strict-azure        refuse what Azure refuses: cancel of a running job, pause, resume "
         "and\n"
         "                        change, policy; with --active-jobs-max scheduled jobs count too\n"
-        "  --telemetry-hours N   keep device messages so long (default %d)\n\n"
+        "  --event-retention T   keep device messages so long, as 90m, 24h, 7d (default %dh); the "
+        "oldest\n"
+        "                        go earlier when the event log is over its size\n"
+        "  --event-log-mib N     that size (default %d)\n\n"
         "One line on stdout says when the hub is ready. SIGTERM or Ctrl-C stops it.\n"
         "Exit codes: 0 stopped, 1 failed, 2 wrong usage, 4 a port cannot be used, 5 DIR cannot be "
         "used\n"
         "(not writable, in use by another hub, damaged, or made by a newer version).\n",
-        READERS_DEFAULT, JOB_HISTORY_DAYS, EVENTLOG_RETENTION_S / 3600);
+        READERS_DEFAULT, JOB_HISTORY_DAYS, EVENTLOG_RETENTION_S / 3600,
+        (int)(EVENTLOG_PARTITIONS * (EVENTLOG_PARTITION_BYTES_MAX >> 20)));
 }
 
 enum {
@@ -107,6 +113,8 @@ enum {
     OPT_RATE,
     OPT_HISTORY,
     OPT_TELEMETRY,
+    OPT_EVENT_RETENTION,
+    OPT_EVENT_LOG_MIB,
     OPT_STRICT,
     OPT_WEBHOOK,
     OPT_WEBHOOK_SECRET,
@@ -132,7 +140,9 @@ static const struct option long_options[] = {
     {"job-webhook", required_argument, NULL, OPT_WEBHOOK},
     {"job-webhook-secret-file", required_argument, NULL, OPT_WEBHOOK_SECRET},
     {"job-webhook-ca", required_argument, NULL, OPT_WEBHOOK_CA},
-    {"telemetry-hours", required_argument, NULL, OPT_TELEMETRY},
+    {"telemetry-hours", required_argument, NULL, OPT_TELEMETRY}, /* older name */
+    {"event-retention", required_argument, NULL, OPT_EVENT_RETENTION},
+    {"event-log-mib", required_argument, NULL, OPT_EVENT_LOG_MIB},
     {"strict-azure", no_argument, NULL, OPT_STRICT},
     {"help", no_argument, NULL, 'h'},
     {0},
@@ -197,8 +207,14 @@ static bool take_option(int c, const char *value, struct options *options, struc
     case OPT_HISTORY:
         return option_number("serve", "job-history-days", value, 1, 36500, &options->history_days);
     case OPT_TELEMETRY:
-        return option_number("serve", "telemetry-hours", value, 1, 24 * 365,
-                             &options->retention_hours);
+        if (!option_number("serve", "telemetry-hours", value, 1, 24 * 365, &unused))
+            return false;
+        options->event_retention_s = unused * 3600;
+        return true;
+    case OPT_EVENT_RETENTION:
+        return option_duration("serve", "event-retention", value, &options->event_retention_s);
+    case OPT_EVENT_LOG_MIB:
+        return option_number("serve", "event-log-mib", value, 4, 1 << 24, &options->event_log_mib);
     case OPT_WEBHOOK:
         options->webhook.url = value;
         return true;
@@ -359,7 +375,9 @@ static int open_data(struct server *server)
         return fail(&why, EXIT_DATA);
     struct eventlog_options log = {.dir = options->dir,
                                    .clock = clock_system(),
-                                   .retention_s = options->retention_hours * 3600};
+                                   .retention_s = options->event_retention_s,
+                                   .partition_bytes_max =
+                                       (options->event_log_mib << 20) / EVENTLOG_PARTITIONS};
     if (eventlog_open(&log, &server->eventlog, &why) != ERR_OK ||
         settle_host(server, &why) != ERR_OK || settle_policies(server, &why) != ERR_OK)
         return fail(&why, EXIT_DATA);

@@ -82,6 +82,10 @@ static const struct route routes[] = {
 
 /* What Azure has not: looked at last, and not at all with --strict-azure. */
 static const struct route ours[] = {
+    {HTTP_METHOD_GET, "/events", rest_events, SERVICE, 0, BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/events/stream", rest_event_stream, SERVICE, 0, BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/events/partitions", rest_event_partitions, SERVICE, 0, BODY_IGNORED,
+     ERROR_FORM_A},
     {HTTP_METHOD_POST, "/jobs/v2/preview", rest_job_preview, WRITE_OR_SERVICE, JOB_REQUEST_MAX,
      BODY_JSON, ERROR_FORM_A},
     {HTTP_METHOD_GET, "/jobs/v2/{}/events", rest_job_events, READ_OR_SERVICE, 0, BODY_IGNORED,

@@ -55,6 +55,13 @@ enum err eventlog_read(struct eventlog *log, unsigned partition, uint64_t from_s
     return partition_read(&log->partitions[partition], from_sequence, limit, visit, arg, why);
 }
 
+enum err eventlog_seek(struct eventlog *log, unsigned partition, enum eventlog_key key,
+                       int64_t value, uint64_t *sequence, struct why *why)
+{
+    assert(partition < EVENTLOG_PARTITIONS);
+    return partition_seek(&log->partitions[partition], key, value, sequence, why);
+}
+
 void eventlog_stats(struct eventlog *log, struct eventlog_stats *out)
 {
     *out = (struct eventlog_stats){0};

@@ -54,6 +54,12 @@ unsigned eventlog_partition(struct str device_id);
 enum err eventlog_read(struct eventlog *log, unsigned partition, uint64_t from_sequence,
                        size_t limit, bool (*visit)(void *arg, const struct event *event), void *arg,
                        struct why *why);
+/* The first event whose offset is over `value` (EVENTLOG_AFTER_OFFSET), or which was enqueued at that
+ * time or later (EVENTLOG_SINCE, hub ticks); the number of the next event when there is none. Looks at
+ * some 30 events at most: both grow with the sequence. Any thread. */
+enum eventlog_key { EVENTLOG_AFTER_OFFSET, EVENTLOG_SINCE };
+enum err eventlog_seek(struct eventlog *log, unsigned partition, enum eventlog_key key,
+                       int64_t value, uint64_t *sequence, struct why *why);
 struct eventlog_stats {
     uint64_t appended, failed;                    /* since the log was opened */
     uint64_t first_sequence[EVENTLOG_PARTITIONS]; /* of the oldest event; the next one when empty */

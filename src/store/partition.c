@@ -12,6 +12,7 @@ enum statement {
     OLDEST,
     PURGE,
     READ,
+    LOOK,
     STATEMENTS,
 };
 static const char *const sql[STATEMENTS] = {
@@ -24,6 +25,8 @@ static const char *const sql[STATEMENTS] = {
     [PURGE] = "DELETE FROM event WHERE sequence < ?1",
     [READ] = "SELECT sequence, offset, enqueued, device_id, module_id, properties, body"
              " FROM event WHERE sequence >= ?1 ORDER BY sequence LIMIT ?2",
+    [LOOK] = "SELECT sequence, offset, enqueued FROM event WHERE sequence >= ?1"
+             " ORDER BY sequence LIMIT 1",
 };
 
 static enum err open_files(struct partition *p, const struct eventlog_options *options,
@@ -316,5 +319,46 @@ enum err partition_read(struct partition *p, uint64_t from, size_t limit,
         err = db_finish(&p->reading, query, rc, why);
     }
     pthread_mutex_unlock(&p->read_lock);
+    return err;
+}
+
+/* The first event from `sequence` on: whether it is one that is looked for, and its number. */
+static enum err look_at(struct partition *p, enum eventlog_key key, int64_t value,
+                        uint64_t *sequence, bool *fits, struct why *why)
+{
+    enum err err;
+    sqlite3_stmt *query = db_query(&p->reading, LOOK, &err, why);
+    if (err)
+        return err;
+    bind_int(query, 1, (int64_t)*sequence);
+    int rc = sqlite3_step(query);
+    *fits = true; /* behind the end */
+    if (rc == SQLITE_ROW) {
+        *sequence = (uint64_t)sqlite3_column_int64(query, 0);
+        *fits = key == EVENTLOG_AFTER_OFFSET ? sqlite3_column_int64(query, 1) > value
+                                             : sqlite3_column_int64(query, 2) >= value;
+    }
+    return db_finish(&p->reading, query, rc, why);
+}
+
+/* Bisection. Numbers are dense, so the middle of two is an event unless it was purged meanwhile, and
+ * then the next one stands for it. */
+enum err partition_seek(struct partition *p, enum eventlog_key key, int64_t value,
+                        uint64_t *sequence, struct why *why)
+{
+    uint64_t low = atomic_load(&p->first_sequence), high = atomic_load(&p->next_sequence);
+    enum err err = ERR_OK;
+    pthread_mutex_lock(&p->read_lock);
+    while (!err && low < high) {
+        uint64_t middle = low + (high - low) / 2, at = middle;
+        bool fits;
+        err = look_at(p, key, value, &at, &fits, why);
+        if (!err && fits)
+            high = middle;
+        else
+            low = at + 1;
+    }
+    pthread_mutex_unlock(&p->read_lock);
+    *sequence = low;
     return err;
 }

@@ -39,3 +39,5 @@ void partition_close(struct partition *p); /* harmless on a zeroed struct */
 enum err partition_read(struct partition *p, uint64_t from, size_t limit,
                         bool (*visit)(void *arg, const struct event *event), void *arg,
                         struct why *why);
+enum err partition_seek(struct partition *p, enum eventlog_key key, int64_t value,
+                        uint64_t *sequence, struct why *why);

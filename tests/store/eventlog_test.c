@@ -315,6 +315,36 @@ static void old_events_go_by_size(void **state)
     assert_int_equal(l.last, 9);
 }
 
+static uint64_t seek(enum eventlog_key key, int64_t value)
+{
+    uint64_t sequence;
+    ok(eventlog_seek(event_log, eventlog_partition(STR("dev")), key, value, &sequence, &why));
+    return sequence;
+}
+
+static void a_place_is_found_by_time_and_by_offset(void **state)
+{
+    enum { COUNT = 9 };
+    struct sending s[COUNT] = {0};
+    open_log(NULL);
+    assert_int_equal(seek(EVENTLOG_SINCE, 0), 0); /* nothing there */
+    for (int i = 0; i < COUNT; i++) {
+        send(&s[i], "dev", STR("x"));
+        ok(wait_for(&s[i]));
+        advance_s(2);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        int64_t at = START + 2 * i * TICKS_PER_SECOND;
+        assert_int_equal(seek(EVENTLOG_SINCE, at), i);
+        assert_int_equal(seek(EVENTLOG_SINCE, at + 1), i + 1);
+        int64_t offset = (int64_t)s[i].append.event.offset;
+        assert_int_equal(seek(EVENTLOG_AFTER_OFFSET, offset), i + 1);
+        assert_int_equal(seek(EVENTLOG_AFTER_OFFSET, offset - 1), i);
+    }
+    assert_int_equal(seek(EVENTLOG_SINCE, INT64_MIN), 0);
+    assert_int_equal(seek(EVENTLOG_SINCE, INT64_MAX), COUNT);
+}
+
 static void an_idle_partition_forgets_by_itself(void **state)
 {
     open_log(NULL);
@@ -488,6 +518,7 @@ int main(void)
         RULE("closing commits what was appended", closing_commits_what_was_appended),
         RULE("old events go by age", old_events_go_by_age),
         RULE("old events go by size", old_events_go_by_size),
+        RULE("a place is found by time and by offset", a_place_is_found_by_time_and_by_offset),
         RULE("an idle partition forgets by itself", an_idle_partition_forgets_by_itself),
         RULE("the sequence goes on when everything has gone",
              sequence_goes_on_when_everything_has_gone),

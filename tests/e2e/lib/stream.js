@@ -1,4 +1,4 @@
-// Server-sent events of one job: a reader that does what an EventSource does.
+// Server-sent events, of one job or of the event log: a reader that does what an EventSource does.
 'use strict';
 const https = require('node:https');
 const { API } = require('./http');
@@ -6,13 +6,13 @@ const { Inbox } = require('./wait');
 
 // Opens the stream; `next()` gives {id, event, data} one by one, and null at its end. `id` is what a client
 // that comes back sends as Last-Event-ID.
-function watchJob(rest, job, { lastEventId } = {}) {
-  const inbox = new Inbox(`event of ${job}`);
+function watch(rest, what, target, { lastEventId } = {}) {
+  const inbox = new Inbox(`event of ${what}`);
   const headers = { Authorization: rest.token(), Accept: 'text/event-stream' };
   if (lastEventId !== undefined) headers['Last-Event-ID'] = lastEventId;
   return new Promise((resolve, reject) => {
     const request = https.get(
-      { host: rest.hub.host, port: 443, path: `/jobs/v2/${job}/events?api-version=${API}`, headers, agent: false },
+      { host: rest.hub.host, port: 443, path: `${target}api-version=${API}`, headers, agent: false },
       (response) => {
         const stream = {
           status: response.statusCode, headers: response.headers, id: lastEventId, next: () => inbox.next(),
@@ -22,7 +22,7 @@ function watchJob(rest, job, { lastEventId } = {}) {
             for (let item = await inbox.next(); item; item = await inbox.next()) {
               if (item.event === name && fits(item.data)) return item.data;
             }
-            throw new Error(`the stream of ${job} ended without ${name}`);
+            throw new Error(`the stream of ${what} ended without ${name}`);
           },
           async rest() {
             const items = [];
@@ -37,7 +37,7 @@ function watchJob(rest, job, { lastEventId } = {}) {
           for (const part of parts) {
             const fields = Object.fromEntries(part.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]));
             if (fields.id) stream.id = fields.id;
-            if (fields.event) inbox.push({ id: fields.id, event: fields.event, data: JSON.parse(fields.data) });
+            if (fields.data) inbox.push({ id: fields.id, event: fields.event, data: JSON.parse(fields.data) });
           }
         });
         response.on('error', () => inbox.push(null));
@@ -48,4 +48,7 @@ function watchJob(rest, job, { lastEventId } = {}) {
   });
 }
 
-module.exports = { watchJob };
+const watchJob = (rest, job, options) => watch(rest, job, `/jobs/v2/${job}/events?`, options);
+const watchEvents = (rest, { query = '', ...options } = {}) => watch(rest, 'the log', `/events/stream?${query}&`, options);
+
+module.exports = { watchEvents, watchJob };
