@@ -10,7 +10,7 @@ static void put_error(struct buf *out, const struct bulk_record *record)
     json_put_member_str(out, "errorCode",
                         str_from(fault_name(fault_of(record->result, &record->why))));
     json_put_member_str(out, "errorStatus", str_from(record->why.text));
-    json_put_member_str(out, "moduleId", STR(""));
+    json_put_member_str(out, "moduleId", str_take(record->module_id, IDENTITY_ID_MAX));
     json_put_member_str(out, "operation", str_from(bulk_mode_word(record->mode)));
     buf_put_char(out, '}');
 }

@@ -1,57 +1,63 @@
-/* Identities over REST. Source: spec/service-rest.md 5, 8. */
+/* Identities of devices and modules over REST. Source: spec/service-rest.md 5, 6, 8. */
 #include "front/routes.h"
 #include "hub/registry.h"
 #include "model/fault.h"
 
 enum { LIST_MAX = 1000 };
 
-static bool valid_id(struct exchange *exchange, struct str id)
+/* The ids of the path; answered with a refusal when they cannot be ids. */
+static bool valid_ids(struct exchange *exchange)
 {
-    if (identity_id_valid(id))
+    struct str module = route_module(exchange);
+    if (identity_id_valid(exchange->segments[1]) && (module.len == 0 || identity_id_valid(module)))
         return true;
     struct why why;
     err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, &why,
-              "a device id has 1 to %d of letters, digits and - : . + %% _ # * ? ! ( ) , = @ $ '",
+              "the id of a device or a module has 1 to %d of letters, digits and "
+              "- : . + %% _ # * ? ! ( ) , = @ $ '",
               IDENTITY_ID_MAX);
     exchange_fail(exchange, ERR_BAD_INPUT, &why);
     exchange_done(exchange);
     return false;
 }
 
-static void answer_device(struct exchange *exchange, const struct identity *identity,
-                          const struct presence *presence)
+static void answer_identity(struct exchange *exchange, const struct identity *identity,
+                            const struct presence *presence)
 {
     identity_put_json(&exchange->out, identity, presence);
-    exchange_header(
-        exchange, "ETag",
-        str_format(&exchange->mem, "\"%.*s\"", STR_ARG(identity_etag(identity, &exchange->mem))));
-}
-
-/* ---- one device ---- */
-
-static void get_run(struct read_work *work, struct read_context *context)
-{
-    struct exchange *exchange = work->owner;
-    struct store_want want = {.device_id = exchange->segments[1], .module_id = STR("")};
-    work->result = store_find(context->store, &want, 1, &work->mem, &work->why);
-    if (work->result != ERR_OK)
-        return;
-    if (!want.found) {
-        work->result = err_fault(ERR_NOT_FOUND, FAULT_DEVICE_NOT_FOUND, &work->why,
-                                 "Device %.*s not registered", STR_ARG(want.device_id));
-        return;
-    }
-    struct presence presence = presence_get(context->presence, want.found->id.number);
-    answer_device(exchange, &want.found->id, &presence);
+    if (identity->module_id.len == 0) /* modules have the member only, as recorded */
+        exchange_header(exchange, "ETag",
+                        str_format(&exchange->mem, "\"%.*s\"",
+                                   STR_ARG(identity_etag(identity, &exchange->mem))));
 }
 
 static void nothing_more(struct exchange *exchange)
 {
 }
 
-void rest_device_get(struct exchange *exchange)
+/* ---- one device or module ---- */
+
+static void get_run(struct read_work *work, struct read_context *context)
 {
-    if (valid_id(exchange, exchange->segments[1]))
+    struct exchange *exchange = work->owner;
+    struct str device_id = exchange->segments[1], module_id = route_module(exchange);
+    struct store_want wants[] = {{.device_id = device_id, .module_id = module_id},
+                                 {.device_id = device_id, .module_id = STR("")}};
+    size_t count = module_id.len > 0 ? 2 : 1; /* the device, to say which of the two is missing */
+    work->result = store_find(context->store, wants, count, &work->mem, &work->why);
+    if (work->result != ERR_OK)
+        return;
+    if (!wants[0].found) {
+        work->result = identity_missing(device_id, module_id, wants[1].found, &work->why);
+        return;
+    }
+    struct presence presence = presence_get(context->presence, wants[0].found->id.number);
+    answer_identity(exchange, &wants[0].found->id, &presence);
+}
+
+void rest_identity_get(struct exchange *exchange)
+{
+    if (valid_ids(exchange))
         exchange_work(exchange, exchange_new(exchange, struct read_work), get_run, nothing_more);
 }
 
@@ -60,16 +66,17 @@ static void put_finish(struct exchange *exchange)
     struct registry_put *put = (struct registry_put *)exchange->task;
     struct presence presence =
         presence_get(exchange->front->config.hub->presence, put->result->number);
-    answer_device(exchange, put->result, &presence);
+    answer_identity(exchange, put->result, &presence);
 }
 
-void rest_device_put(struct exchange *exchange)
+void rest_identity_put(struct exchange *exchange)
 {
-    if (!valid_id(exchange, exchange->segments[1]))
+    if (!valid_ids(exchange))
         return;
     struct registry_put *put = exchange_new(exchange, struct registry_put);
     registry_put_init(put);
     put->device_id = exchange->segments[1];
+    put->module_id = route_module(exchange);
     put->body = exchange->json;
     put->if_match = exchange->if_match;
     exchange_task(exchange, &put->task, put_finish);
@@ -80,15 +87,74 @@ static void delete_finish(struct exchange *exchange)
     exchange->status = 204;
 }
 
-void rest_device_delete(struct exchange *exchange)
+void rest_identity_delete(struct exchange *exchange)
 {
-    if (!valid_id(exchange, exchange->segments[1]))
+    if (!valid_ids(exchange))
         return;
     struct registry_delete *gone = exchange_new(exchange, struct registry_delete);
     registry_delete_init(gone);
     gone->device_id = exchange->segments[1];
+    gone->module_id = route_module(exchange);
     gone->if_match = exchange->if_match;
     exchange_task(exchange, &gone->task, delete_finish);
+}
+
+/* ---- the modules of a device ---- */
+
+static void put_modules(struct read_work *work, struct read_context *context,
+                        struct store_want *wants, size_t count)
+{
+    struct exchange *exchange = work->owner;
+    buf_put(&exchange->out, STR("["));
+    for (size_t i = 0; i < count; i++) {
+        struct presence presence = presence_get(context->presence, wants[i].number);
+        if (i > 0)
+            buf_put_char(&exchange->out, ',');
+        identity_put_json(&exchange->out, &wants[i].found->id, &presence);
+    }
+    buf_put(&exchange->out, STR("]"));
+}
+
+/* One snapshot, so that no module can go between its name and its row. */
+static enum err find_modules(struct store_reader *store, struct str device_id,
+                             struct store_want *wants, size_t *count, struct arena *mem,
+                             struct why *why)
+{
+    uint32_t numbers[IDENTITY_MODULES_ALL];
+    struct store_want device = {.device_id = device_id, .module_id = STR("")};
+    *count = 0;
+    enum err err = store_begin(store, why);
+    if (err != ERR_OK)
+        return err;
+    err = store_find(store, &device, 1, mem, why);
+    if (err == ERR_OK && !device.found)
+        err = identity_missing(device_id, STR(""), false, why);
+    if (err == ERR_OK)
+        err = store_modules(store, device_id, numbers, count, why);
+    for (size_t i = 0; i < *count; i++)
+        wants[i] = (struct store_want){.number = numbers[i]};
+    if (err == ERR_OK && *count > 0)
+        err = store_find(store, wants, *count, mem, why);
+    store_end(store);
+    return err;
+}
+
+static void modules_run(struct read_work *work, struct read_context *context)
+{
+    struct exchange *exchange = work->owner;
+    struct store_want wants[IDENTITY_MODULES_ALL];
+    size_t count;
+    work->result =
+        find_modules(context->store, exchange->segments[1], wants, &count, &work->mem, &work->why);
+    if (work->result == ERR_OK)
+        put_modules(work, context, wants, count);
+}
+
+void rest_modules_list(struct exchange *exchange)
+{
+    if (valid_ids(exchange))
+        exchange_work(exchange, exchange_new(exchange, struct read_work), modules_run,
+                      nothing_more);
 }
 
 /* ---- all of them ---- */

@@ -18,18 +18,20 @@ static void answer_twin(struct exchange *exchange, const struct entity *entity,
 static void get_run(struct read_work *work, struct read_context *context)
 {
     struct exchange *exchange = work->owner;
-    struct store_want want = {
-        .device_id = exchange->segments[1], .module_id = STR(""), .parts = PART_TWIN};
-    work->result = store_find(context->store, &want, 1, &work->mem, &work->why);
+    struct str device_id = exchange->segments[1], module_id = route_module(exchange);
+    struct store_want wants[] = {
+        {.device_id = device_id, .module_id = module_id, .parts = PART_TWIN},
+        {.device_id = device_id, .module_id = STR("")}};
+    size_t count = module_id.len > 0 ? 2 : 1; /* the device, to say which of the two is missing */
+    work->result = store_find(context->store, wants, count, &work->mem, &work->why);
     if (work->result != ERR_OK)
         return;
-    if (!want.found) {
-        work->result = err_fault(ERR_NOT_FOUND, FAULT_DEVICE_NOT_FOUND, &work->why,
-                                 "Device %.*s not registered",
-                                 STR_ARG(str_take(want.device_id, IDENTITY_ID_MAX)));
+    if (!wants[0].found) {
+        work->result = identity_missing(device_id, module_id, wants[1].found, &work->why);
         return;
     }
-    answer_twin(exchange, want.found, presence_get(context->presence, want.found->id.number));
+    struct presence presence = presence_get(context->presence, wants[0].found->id.number);
+    answer_twin(exchange, wants[0].found, presence);
 }
 
 static void nothing_more(struct exchange *exchange)
@@ -61,7 +63,7 @@ void rest_twin_change(struct exchange *exchange)
     }
     twin_change_init(change);
     change->device_id = exchange->segments[1];
-    change->module_id = STR("");
+    change->module_id = route_module(exchange);
     change->if_match = exchange->if_match;
     exchange_task(exchange, &change->task, change_finish);
 }
@@ -90,6 +92,6 @@ void rest_method_invoke(struct exchange *exchange)
     }
     method_invoke_init(invoke);
     invoke->device_id = exchange->segments[1];
-    invoke->module_id = STR("");
+    invoke->module_id = route_module(exchange);
     exchange_task(exchange, &invoke->task, invoke_finish);
 }

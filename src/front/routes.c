@@ -44,11 +44,20 @@ static const struct route routes[] = {
     {HTTP_METHOD_POST, "/devices", rest_devices_bulk, REGISTRY_WRITE, BULK_BODY_MAX, BODY_JSON,
      ERROR_FORM_A},
     {HTTP_METHOD_GET, "/devices", rest_devices_list, REGISTRY_READ, 0, BODY_IGNORED, ERROR_FORM_A},
-    {HTTP_METHOD_GET, "/devices/{}", rest_device_get, REGISTRY_READ, 0, BODY_IGNORED, ERROR_FORM_A},
-    {HTTP_METHOD_PUT, "/devices/{}", rest_device_put, REGISTRY_WRITE, IDENTITY_BODY_MAX, BODY_JSON,
+    {HTTP_METHOD_GET, "/devices/{}", rest_identity_get, REGISTRY_READ, 0, BODY_IGNORED,
      ERROR_FORM_A},
-    {HTTP_METHOD_DELETE, "/devices/{}", rest_device_delete, REGISTRY_WRITE, 0, BODY_IGNORED,
+    {HTTP_METHOD_PUT, "/devices/{}", rest_identity_put, REGISTRY_WRITE, IDENTITY_BODY_MAX,
+     BODY_JSON, ERROR_FORM_A},
+    {HTTP_METHOD_DELETE, "/devices/{}", rest_identity_delete, REGISTRY_WRITE, 0, BODY_IGNORED,
      ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/devices/{}/modules", rest_modules_list, REGISTRY_READ, 0, BODY_IGNORED,
+     ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/devices/{}/modules/{}", rest_identity_get, REGISTRY_READ, 0, BODY_IGNORED,
+     ERROR_FORM_A},
+    {HTTP_METHOD_PUT, "/devices/{}/modules/{}", rest_identity_put, REGISTRY_WRITE,
+     IDENTITY_BODY_MAX, BODY_JSON, ERROR_FORM_A},
+    {HTTP_METHOD_DELETE, "/devices/{}/modules/{}", rest_identity_delete, REGISTRY_WRITE, 0,
+     BODY_IGNORED, ERROR_FORM_A},
     {HTTP_METHOD_GET, "/statistics/devices", rest_statistics_devices, REGISTRY_READ, 0,
      BODY_IGNORED, ERROR_FORM_A},
     {HTTP_METHOD_GET, "/statistics/service", rest_statistics_service, REGISTRY_READ, 0,
@@ -67,6 +76,14 @@ static const struct route routes[] = {
      ERROR_FORM_A},
     {HTTP_METHOD_POST, "/twins/{}/methods", rest_method_invoke, SERVICE, METHOD_BODY_MAX, BODY_JSON,
      ERROR_FORM_C},
+    {HTTP_METHOD_GET, "/twins/{}/modules/{}", rest_twin_get, SERVICE, 0, BODY_IGNORED,
+     ERROR_FORM_A},
+    {HTTP_METHOD_PATCH, "/twins/{}/modules/{}", rest_twin_change, SERVICE, TWIN_BODY_MAX, BODY_JSON,
+     ERROR_FORM_A},
+    {HTTP_METHOD_PUT, "/twins/{}/modules/{}", rest_twin_change, SERVICE, TWIN_BODY_MAX, BODY_JSON,
+     ERROR_FORM_A},
+    {HTTP_METHOD_POST, "/twins/{}/modules/{}/methods", rest_method_invoke, SERVICE, METHOD_BODY_MAX,
+     BODY_JSON, ERROR_FORM_C},
     {HTTP_METHOD_GET, "/jobs/v2/query", rest_job_list, READ_OR_SERVICE, 0, BODY_IGNORED,
      ERROR_FORM_A},
     {HTTP_METHOD_GET, "/jobs/v2/{}", rest_job_get, READ_OR_SERVICE, 0, BODY_IGNORED, ERROR_FORM_A},
@@ -148,6 +165,13 @@ enum err route_find(const struct exchange *exchange, const struct route **out, s
                          "The requested resource does not support http method '%s'.",
                          http_method_name(exchange->method));
     return err_fault(ERR_NOT_FOUND, FAULT_NOT_FOUND, why, "There is nothing at this path.");
+}
+
+struct str route_module(const struct exchange *exchange)
+{
+    bool is_module =
+        exchange->segment_count >= 4 && str_eq_nocase(exchange->segments[2], STR("modules"));
+    return is_module ? exchange->segments[3] : STR("");
 }
 
 static bool version_valid(struct str version)

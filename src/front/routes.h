@@ -19,13 +19,18 @@ struct route {
  * path, FAULT_METHOD_NOT_ALLOWED for a known one with another method. A strict hub knows no routes of ours. */
 enum err route_find(const struct exchange *exchange, const struct route **out, struct why *why);
 
+/* The module of a path like /devices/{id}/modules/{mid}[/...]; empty when the path is a device's. */
+struct str route_module(const struct exchange *exchange);
+
 /* Check the api-version parameter (FAULT_INVALID_PROTOCOL_VERSION). */
 enum err route_check_version(struct exchange *exchange, struct why *why);
 
 /* Handlers; each answers now (exchange_done) or sends the exchange off. */
-void rest_device_get(struct exchange *exchange);
-void rest_device_put(struct exchange *exchange);
-void rest_device_delete(struct exchange *exchange);
+void rest_identity_get(
+    struct exchange *exchange); /* of a device or a module, as the three that follow */
+void rest_identity_put(struct exchange *exchange);
+void rest_identity_delete(struct exchange *exchange);
+void rest_modules_list(struct exchange *exchange);
 void rest_devices_bulk(struct exchange *exchange);
 void rest_devices_list(struct exchange *exchange);
 void rest_statistics_devices(struct exchange *exchange);

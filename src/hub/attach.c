@@ -95,6 +95,7 @@ static void attach_load(struct hub_task *task, struct hub_turn *turn)
 {
     struct attach *attach = (struct attach *)task;
     turn_want(turn, attach->device_id, attach->module_id, PART_SESSION);
+    turn_want(turn, attach->device_id, STR(""), PART_IDENTITY); /* whose module it is */
 }
 
 static enum err attach_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
@@ -103,9 +104,11 @@ static enum err attach_decide(struct hub_task *task, struct hub_turn *turn, stru
     if (atomic_load(&turn->hub->stopping))
         return err_fault(ERR_BUSY, FAULT_SERVICE_UNAVAILABLE, why, "the hub is stopping");
     struct entity *entity = turn_device(turn, attach->device_id, attach->module_id);
-    if (!entity)
-        return err_fault(ERR_DENIED, FAULT_DEVICE_NOT_FOUND, why, "no such device");
-    if (entity->id.status == IDENTITY_DISABLED)
+    struct entity *device = turn_device(turn, attach->device_id, STR(""));
+    if (!entity || !device)
+        return err_fault(ERR_DENIED, device ? FAULT_MODULE_NOT_FOUND : FAULT_DEVICE_NOT_FOUND, why,
+                         device ? "no such module" : "no such device");
+    if (device->id.status == IDENTITY_DISABLED)
         return err_fault(ERR_DENIED, FAULT_DEVICE_DISABLED, why, "the device is disabled");
     enum err err = attach->authenticate(attach, &entity->id, why);
     if (err != ERR_OK)

@@ -69,12 +69,14 @@ static enum err read_twin(struct bulk_record *record, struct why *why)
 static enum err read_record(struct bulk_record *record, struct why *why)
 {
     enum err err = read_mode(record->json, &record->mode, why);
-    if (err == ERR_OK && json_member_str(record->json, "moduleId").len > 0)
-        err = REFUSE(why, "this version has no modules: moduleId must be absent.");
-    if (err == ERR_OK && !identity_id_valid(record->device_id))
-        err = REFUSE(why,
-                     "id must be 1 to %d of letters, digits and - : . + %% _ # * ? ! ( ) , = @ $ '",
-                     IDENTITY_ID_MAX);
+    bool valid = identity_id_valid(record->device_id) &&
+                 (record->module_id.len == 0 || identity_id_valid(record->module_id));
+    if (err == ERR_OK && !valid)
+        err = REFUSE(
+            why,
+            "id and moduleId must be 1 to %d of letters, digits and - : . + %% _ # * ? ! ( ) "
+            ", = @ $ '",
+            IDENTITY_ID_MAX);
     if (err == ERR_OK)
         err = read_twin(record, why);
     record->etag = read_etag(record);
@@ -100,6 +102,7 @@ enum err registry_bulk_init(struct registry_bulk *task, yyjson_val *body, struct
         struct bulk_record *record = &task->records[task->count++];
         record->json = json;
         record->device_id = json_member_str(json, "id");
+        record->module_id = json_member_str(json, "moduleId"); /* empty and absent are the same */
         if (!record->device_id.ptr)
             return REFUSE(why, "Record %zu must be an object with an id.", index + 1);
         record->result = read_record(record, &record->why);
@@ -115,8 +118,9 @@ static void bulk_load(struct hub_task *task, struct hub_turn *turn)
     struct registry_bulk *bulk = (struct registry_bulk *)task;
     for (size_t i = 0; i < bulk->count; i++)
         if (bulk->records[i].understood)
-            turn_want(turn, bulk->records[i].device_id, STR(""),
-                      by_twin(bulk->records[i].mode) ? PART_TWIN : PART_IDENTITY);
+            identity_want(turn, bulk->records[i].device_id, bulk->records[i].module_id,
+                          bulk->records[i].json,
+                          by_twin(bulk->records[i].mode) ? PART_TWIN : PART_IDENTITY);
 }
 
 /* A section that is born with its first values, at version 1 (spec 7, as recorded). */
@@ -135,9 +139,10 @@ static enum err make_sections(struct hub_turn *turn, const struct bulk_record *r
                               struct entity *out, struct why *why)
 {
     const struct twin_update *update = &record->update;
-    out->tags = twin_section_fresh(TWIN_TAGS, turn->now_ticks);
-    out->desired = twin_section_fresh(TWIN_DESIRED, turn->now_ticks);
-    out->reported = twin_section_fresh(TWIN_REPORTED, turn->now_ticks);
+    int64_t birth = record->module_id.len > 0 ? TIME_UNSET : turn->now_ticks;
+    out->tags = twin_section_fresh(TWIN_TAGS, birth);
+    out->desired = twin_section_fresh(TWIN_DESIRED, birth);
+    out->reported = twin_section_fresh(TWIN_REPORTED, birth);
     enum err err = ERR_OK;
     if (yyjson_is_obj(update->tags))
         err = fill(turn, TWIN_TAGS, update->tags, &out->tags, why);
@@ -148,8 +153,7 @@ static enum err make_sections(struct hub_turn *turn, const struct bulk_record *r
     return err;
 }
 
-static enum err write_identity(struct bulk_record *record, struct hub_turn *turn, struct arena *mem,
-                               struct why *why)
+static enum err write_identity(struct bulk_record *record, struct hub_turn *turn, struct why *why)
 {
     static const unsigned may[BULK_MODES] = {
         [BULK_CREATE] = IDENTITY_CREATE,
@@ -159,14 +163,15 @@ static enum err write_identity(struct bulk_record *record, struct hub_turn *turn
         [BULK_CREATE_OR_UPDATE_IF_MATCH] = IDENTITY_CREATE | IDENTITY_REPLACE,
     };
     struct entity sections = {0}, *entity;
-    bool is_new = !turn_device(turn, record->device_id, STR(""));
+    bool is_new = !turn_device(turn, record->device_id, record->module_id);
     enum err err = is_new ? make_sections(turn, record, &sections, why) : ERR_OK;
     struct identity_write write = {.device_id = record->device_id,
+                                   .module_id = record->module_id,
                                    .body = record->json,
                                    .may = may[record->mode],
                                    .if_match = record->etag};
     if (err == ERR_OK)
-        err = identity_write(turn, &write, &entity, why);
+        err = identity_write(turn, &write, &entity, &record->effects, why);
     if (err != ERR_OK)
         return err;
     if (is_new) {
@@ -178,16 +183,15 @@ static enum err write_identity(struct bulk_record *record, struct hub_turn *turn
                          (yyjson_is_obj(record->update.desired) ? (unsigned)PART_DESIRED : 0) |
                          (record->reported ? (unsigned)PART_REPORTED : 0));
     }
-    record->identity = &entity_copy(mem, entity)->id;
     return ERR_OK;
 }
 
 static enum err write_twin(struct bulk_record *record, struct hub_turn *turn, struct why *why)
 {
-    struct entity *entity = turn_device(turn, record->device_id, STR(""));
+    struct entity *entity = turn_device(turn, record->device_id, record->module_id);
     if (!entity)
-        return err_fault(ERR_NOT_FOUND, FAULT_DEVICE_NOT_FOUND, why, "Device %.*s not registered",
-                         STR_ARG(record->device_id));
+        return identity_missing(record->device_id, record->module_id,
+                                turn_device(turn, record->device_id, STR("")), why);
     struct str etag = twin_etag(twin_version(&entity->tags, &entity->desired), &turn->mem);
     if (!etag_matches(record->etag, etag))
         return err_fault(ERR_CONFLICT, FAULT_PRECONDITION_FAILED, why,
@@ -214,7 +218,8 @@ static enum err write_twin(struct bulk_record *record, struct hub_turn *turn, st
 static bool named_before(const struct registry_bulk *bulk, size_t at)
 {
     for (size_t i = 0; i < at; i++)
-        if (str_eq(bulk->records[i].device_id, bulk->records[at].device_id))
+        if (str_eq(bulk->records[i].device_id, bulk->records[at].device_id) &&
+            str_eq(bulk->records[i].module_id, bulk->records[at].module_id))
             return true;
     return false;
 }
@@ -223,6 +228,7 @@ static enum err decide_record(struct registry_bulk *bulk, size_t at, struct hub_
 {
     struct bulk_record *record = &bulk->records[at];
     struct why *why = &record->why;
+    record->effects = (struct identity_effects){0};
     if (named_before(bulk, at))
         return err_fault(ERR_BAD_INPUT, FAULT_DEVICE_DEFINED_MULTIPLE_TIMES, why,
                          "Device %.*s is named more than once in this request",
@@ -230,8 +236,9 @@ static enum err decide_record(struct registry_bulk *bulk, size_t at, struct hub_
     if (by_twin(record->mode))
         return write_twin(record, turn, why);
     if (record->mode == BULK_DELETE || record->mode == BULK_DELETE_IF_MATCH)
-        return identity_remove(turn, record->device_id, record->etag, &record->number, why);
-    return write_identity(record, turn, &bulk->task.mem, why);
+        return identity_remove(turn, record->device_id, record->module_id, record->etag,
+                               &record->effects, why);
+    return write_identity(record, turn, why);
 }
 
 static enum err bulk_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
@@ -252,14 +259,11 @@ static enum task_next bulk_act(struct hub_task *task, struct hub *hub)
         const struct bulk_record *record = &bulk->records[i];
         if (record->result != ERR_OK)
             continue;
-        if (record->identity)
-            identity_changed(hub, record->identity);
-        else if (by_twin(record->mode))
+        identity_act(hub, &record->effects);
+        if (by_twin(record->mode))
             twin_notify(hub, record->number, &record->update,
                         &(struct twin_section){.values = STR("{}"), /* it never replaces */
                                                .version = record->desired_version});
-        else
-            identity_gone(hub, record->number);
     }
     return TASK_REPLY;
 }

@@ -28,8 +28,8 @@ const char *bulk_mode_word(enum bulk_mode mode); /* "createOrUpdate" */
 struct bulk_record {
     /* as sent; texts and values in task.mem */
     enum bulk_mode mode;
-    struct str device_id;
-    struct str etag; /* STR_NONE: any */
+    struct str device_id, module_id; /* module_id empty for a device */
+    struct str etag;                 /* STR_NONE: any */
     yyjson_val *json;
     struct twin_update update; /* tags and desired properties */
     yyjson_val *reported;      /* NULL: none */
@@ -39,8 +39,8 @@ struct bulk_record {
     struct why why;
 
     /* between decide and act */
-    const struct identity *identity; /* NULL: deleted or untouched */
-    uint32_t number;
+    struct identity_effects effects;
+    uint32_t number; /* whose twin was written */
     int64_t desired_version;
 };
 

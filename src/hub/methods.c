@@ -183,15 +183,18 @@ static void invoke_load(struct hub_task *task, struct hub_turn *turn)
 {
     struct method_invoke *invoke = (struct method_invoke *)task;
     turn_want(turn, invoke->device_id, invoke->module_id, PART_IDENTITY);
+    turn_want(turn, invoke->device_id, STR(""), PART_IDENTITY);
 }
 
 static enum err invoke_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
 {
     struct method_invoke *invoke = (struct method_invoke *)task;
     struct entity *entity = turn_device(turn, invoke->device_id, invoke->module_id);
-    if (!entity)
-        return err_fault(ERR_NOT_FOUND, FAULT_DEVICE_NOT_FOUND, why, "NotFound");
-    if (entity->id.status == IDENTITY_DISABLED)
+    struct entity *device = turn_device(turn, invoke->device_id, STR(""));
+    if (!entity || !device)
+        return err_fault(ERR_NOT_FOUND, device ? FAULT_MODULE_NOT_FOUND : FAULT_DEVICE_NOT_FOUND,
+                         why, "NotFound");
+    if (device->id.status == IDENTITY_DISABLED)
         return err_fault(ERR_DENIED, FAULT_DEVICE_DISABLED, why, "Device disabled");
     invoke->call.number = entity->id.number;
     return ERR_OK;
@@ -201,6 +204,13 @@ static void refuse(struct method_invoke *invoke, enum err err, uint32_t fault, c
 {
     err_fault(err, fault, &invoke->task.why, "%s", text);
     hub_reply(&invoke->task, err);
+}
+
+static void refuse_deleted(struct method_invoke *invoke)
+{
+    bool is_module = invoke->module_id.len > 0;
+    refuse(invoke, ERR_NOT_FOUND, is_module ? FAULT_MODULE_NOT_FOUND : FAULT_DEVICE_NOT_FOUND,
+           "NotFound");
 }
 
 static void invoke_done(struct hub_call *call, struct hub *hub, enum call_end end, int32_t status,
@@ -227,7 +237,7 @@ static void invoke_done(struct hub_call *call, struct hub *hub, enum call_end en
                "The connection of the device was lost while the call was under way.");
         break;
     case CALL_DELETED:
-        refuse(invoke, ERR_NOT_FOUND, FAULT_DEVICE_NOT_FOUND, "NotFound");
+        refuse_deleted(invoke);
         break;
     }
 }
@@ -360,7 +370,7 @@ void methods_device_deleted(struct hub *hub, uint32_t number)
     struct method_invoke *invoke;
     while ((invoke = map_get(&hub->methods_waiting, number))) {
         stop_waiting(hub, invoke);
-        refuse(invoke, ERR_NOT_FOUND, FAULT_DEVICE_NOT_FOUND, "NotFound");
+        refuse_deleted(invoke);
     }
     /* Calls in flight are found by walking: deletions are rare, calls are few. */
     size_t at = 0;

@@ -3,8 +3,9 @@
 #include "hub/attach.h"
 #include "hub/methods.h"
 #include "model/fault.h"
+#include <assert.h>
 
-enum { ETAG_SHOWN_MAX = 64 }; /* bytes of a foreign etag in a message */
+enum { ETAG_SHOWN_MAX = 64, SCOPE_SHOWN_MAX = 80, ID_SHOWN_MAX = 40 }; /* bytes in a message */
 
 /* ---- what a request and a record of a bulk call share ---- */
 
@@ -33,33 +34,210 @@ static enum err check_etag(struct hub_turn *turn, const struct entity *entity, s
                      (long long)entity->id.etag, STR_ARG(sent_version(&turn->mem, if_match)));
 }
 
-enum err identity_write(struct hub_turn *turn, const struct identity_write *write,
-                        struct entity **out, struct why *why)
-{
-    struct entity *old = turn_device(turn, write->device_id, STR(""));
-    if (old && !(write->may & IDENTITY_REPLACE))
-        return err_fault(ERR_CONFLICT, FAULT_DEVICE_ALREADY_EXISTS, why,
-                         "A device with ID '%.*s' is already registered.",
-                         STR_ARG(write->device_id));
-    if (!old && !(write->may & IDENTITY_CREATE))
-        return err_fault(ERR_NOT_FOUND, FAULT_DEVICE_NOT_FOUND, why, "Device %.*s not registered",
-                         STR_ARG(write->device_id));
-    if (old && check_etag(turn, old, write->if_match, why) != ERR_OK)
-        return ERR_CONFLICT;
-    const struct store_counters *counters = &turn->hub->counters;
-    if (!old && counters->devices_enabled + counters->devices_disabled >= REGISTRY_DEVICES_MAX)
-        return err_fault(ERR_LIMIT, FAULT_QUOTA_EXCEEDED, why, "the hub holds %d devices at most",
-                         REGISTRY_DEVICES_MAX);
+/* ---- parents ---- */
 
-    struct identity next;
-    enum err err = identity_read(&(struct identity_put){.device_id = write->device_id,
-                                                        .body = write->body,
-                                                        .old = old ? &old->id : NULL,
-                                                        .now_ticks = turn->now_ticks,
-                                                        .random = turn->hub->config.random},
-                                 &turn->mem, &next, why);
+/* The scopes that a body names: deviceScope first, then parentScopes, as far as they could be ones. */
+static struct str scope_at(yyjson_val *body, size_t i)
+{
+    if (i == 0)
+        return json_member_str(body, "deviceScope");
+    yyjson_val *parents = yyjson_obj_get(body, "parentScopes");
+    yyjson_val *item = yyjson_is_arr(parents) ? yyjson_arr_get(parents, i - 1) : NULL;
+    return yyjson_is_str(item) ? json_str(item) : STR_NONE;
+}
+
+static bool has_parent(const struct identity *identity, struct str scope)
+{
+    yyjson_val *parents;
+    struct arena mem = {0};
+    bool found = false;
+    if (identity->parent_scopes.len > 0 &&
+        json_read(identity->parent_scopes,
+                  &(struct json_limits){.size_max = identity->parent_scopes.len, .depth_max = 2},
+                  &mem, &parents, NULL) == ERR_OK) {
+        size_t i, count;
+        yyjson_val *item;
+        yyjson_arr_foreach(parents, i, count, item) found |= str_eq(json_str(item), scope);
+    }
+    arena_done(&mem);
+    return found;
+}
+
+#define REFUSE_SCOPE(why, ...)                                                                     \
+    err_fault(ERR_BAD_INPUT, FAULT_INVALID_DEVICE_SCOPE, why, __VA_ARGS__)
+
+/* A parent is a device of IoT Edge that has exactly this scope. What a device had before is not judged
+ * again: its parent may have been deleted meanwhile. */
+static enum err check_parent(struct hub_turn *turn, const struct identity *next,
+                             const struct entity *old, struct str scope, struct why *why)
+{
+    if (old && has_parent(&old->id, scope))
+        return ERR_OK;
+    struct str name = identity_scope_device(scope);
+    const struct entity *parent = name.len > 0 ? turn_device(turn, name, STR("")) : NULL;
+    if (str_eq(name, next->device_id))
+        return REFUSE_SCOPE(why, "Device %.*s cannot be its own parent",
+                            STR_ARG(str_take(next->device_id, IDENTITY_ID_MAX)));
+    if (!parent || !parent->id.iot_edge || !str_eq(parent->id.device_scope, scope))
+        return REFUSE_SCOPE(why, "%.*s is the scope of no IoT Edge device of this hub",
+                            STR_ARG(str_take(scope, SCOPE_SHOWN_MAX)));
+    if (next->iot_edge && has_parent(&parent->id, next->device_scope))
+        return REFUSE_SCOPE(why, "Device %.*s is a child of this one",
+                            STR_ARG(str_take(name, IDENTITY_ID_MAX)));
+    return ERR_OK;
+}
+
+static enum err check_parents(struct hub_turn *turn, const struct identity *next,
+                              const struct entity *old, yyjson_val *body, struct why *why)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; err == ERR_OK && i <= IDENTITY_PARENTS_MAX; i++) {
+        struct str scope = scope_at(body, i);
+        bool is_own = i == 0 && next->iot_edge; /* ours to give, so what was sent does not count */
+        if (scope.len > 0 && !is_own)
+            err = check_parent(turn, next, old, scope, why);
+    }
+    return err;
+}
+
+void identity_want(struct hub_turn *turn, struct str device_id, struct str module_id,
+                   yyjson_val *body, unsigned parts)
+{
+    if (module_id.len > 0)
+        turn_want(turn, device_id, module_id, parts);
+    turn_want(turn, device_id, STR(""), module_id.len > 0 ? PART_IDENTITY : parts);
+    turn_want_modules(turn, device_id);
+    for (size_t i = 0; module_id.len == 0 && i <= IDENTITY_PARENTS_MAX; i++) {
+        struct str parent = identity_scope_device(scope_at(body, i));
+        if (parent.len > 0)
+            turn_want(turn, parent, STR(""), PART_IDENTITY);
+    }
+}
+
+/* ---- a device and its modules ---- */
+
+static void note(struct hub_turn *turn, uint32_t **numbers, size_t *count, uint32_t number)
+{
+    enum { FAMILY_MAX = 1 + IDENTITY_MODULES_ALL };
+    if (!*numbers)
+        *numbers = arena_array(&turn->mem, uint32_t, FAMILY_MAX);
+    assert(*count < FAMILY_MAX);
+    (*numbers)[(*count)++] = number;
+}
+
+static void delete_one(struct hub_turn *turn, struct entity *entity,
+                       struct identity_effects *effects)
+{
+    note(turn, &effects->deleted, &effects->deleted_count, entity->id.number);
+    turn_delete(turn, entity);
+}
+
+static void make_system_modules(struct hub_turn *turn, const struct identity *device)
+{
+    for (size_t i = 0; i < IDENTITY_SYSTEM_MODULES; i++) {
+        struct identity module =
+            identity_system_module(device, str_from(identity_system_modules[i]), turn->now_ticks,
+                                   turn->hub->config.random, &turn->mem);
+        turn_create(turn, &module);
+    }
+}
+
+static void remove_system_modules(struct hub_turn *turn, struct str device_id,
+                                  struct identity_effects *effects)
+{
+    size_t at = 0;
+    for (struct entity *module; (module = turn_next_module(turn, device_id, &at));)
+        if (identity_is_system_module(module->id.module_id))
+            delete_one(turn, module, effects);
+}
+
+static void note_disabled(struct hub_turn *turn, const struct identity *device,
+                          struct identity_effects *effects)
+{
+    size_t at = 0;
+    note(turn, &effects->disabled, &effects->disabled_count, device->number);
+    for (struct entity *module; (module = turn_next_module(turn, device->device_id, &at));)
+        note(turn, &effects->disabled, &effects->disabled_count, module->id.number);
+}
+
+static enum err check_room(struct hub_turn *turn, const struct identity_write *write,
+                           struct why *why)
+{
+    const struct store_counters *counters = &turn->hub->counters;
+    uint64_t all =
+        (uint64_t)counters->devices_enabled + counters->devices_disabled + counters->modules;
+    if (all >= REGISTRY_DEVICES_MAX)
+        return err_fault(ERR_LIMIT, FAULT_QUOTA_EXCEEDED, why,
+                         "the hub holds %d devices and modules at most", REGISTRY_DEVICES_MAX);
+    size_t at = 0, modules = 0;
+    for (struct entity *module;
+         write->module_id.len > 0 && (module = turn_next_module(turn, write->device_id, &at));)
+        modules += !identity_is_system_module(module->id.module_id);
+    if (modules >= IDENTITY_MODULES_MAX)
+        return err_fault(ERR_LIMIT, FAULT_TOO_MANY_MODULES, why,
+                         "Device %.*s has %d modules, which is the most", STR_ARG(write->device_id),
+                         IDENTITY_MODULES_MAX);
+    return ERR_OK;
+}
+
+/* They come and go with the device's capability; by hand they are neither made nor changed. */
+static enum err check_system_module(struct str device_id, struct str module_id, struct why *why)
+{
+    if (!identity_is_system_module(module_id))
+        return ERR_OK;
+    return err_fault(ERR_DENIED, FAULT_SYSTEM_MODULE_MODIFY, why,
+                     "%.*s of device %.*s is a system module; capabilities.iotEdge makes it",
+                     STR_ARG(module_id), STR_ARG(device_id));
+}
+
+/* May this write go on, as far as names, etag and room tell? */
+static enum err check_write(struct hub_turn *turn, const struct identity_write *write,
+                            const struct entity *old, struct why *why)
+{
+    bool is_module = write->module_id.len > 0;
+    bool device_exists = turn_device(turn, write->device_id, STR("")) != NULL;
+    if (is_module && !device_exists)
+        return identity_missing(write->device_id, write->module_id, false, why);
+    enum err err = check_system_module(write->device_id, write->module_id, why);
     if (err != ERR_OK)
         return err;
+    if (old && !(write->may & IDENTITY_REPLACE))
+        return is_module
+                   ? err_fault(ERR_CONFLICT, FAULT_MODULE_ALREADY_EXISTS, why,
+                               "A module with ID '%.*s' already exists on device with ID '%.*s'.",
+                               STR_ARG(str_take(write->module_id, ID_SHOWN_MAX)),
+                               STR_ARG(str_take(write->device_id, ID_SHOWN_MAX)))
+                   : err_fault(ERR_CONFLICT, FAULT_DEVICE_ALREADY_EXISTS, why,
+                               "A device with ID '%.*s' is already registered.",
+                               STR_ARG(write->device_id));
+    if (!old && !(write->may & IDENTITY_CREATE))
+        return identity_missing(write->device_id, write->module_id, device_exists, why);
+    if (old && check_etag(turn, old, write->if_match, why) != ERR_OK)
+        return ERR_CONFLICT;
+    return old ? ERR_OK : check_room(turn, write, why);
+}
+
+enum err identity_write(struct hub_turn *turn, const struct identity_write *write,
+                        struct entity **out, struct identity_effects *effects, struct why *why)
+{
+    struct entity *old = turn_device(turn, write->device_id, write->module_id);
+    enum err err = check_write(turn, write, old, why);
+    if (err != ERR_OK)
+        return err;
+    struct identity next;
+    err = identity_read(&(struct identity_put){.device_id = write->device_id,
+                                               .module_id = write->module_id,
+                                               .body = write->body,
+                                               .old = old ? &old->id : NULL,
+                                               .now_ticks = turn->now_ticks,
+                                               .random = turn->hub->config.random},
+                        &turn->mem, &next, why);
+    if (err == ERR_OK && next.module_id.len == 0)
+        err = check_parents(turn, &next, old, write->body, why);
+    if (err != ERR_OK)
+        return err;
+
+    bool was_edge = old && old->id.iot_edge;
     if (old) {
         next.number = old->id.number;
         old->id = next;
@@ -67,44 +245,55 @@ enum err identity_write(struct hub_turn *turn, const struct identity_write *writ
     } else {
         old = turn_create(turn, &next);
     }
+    if (next.iot_edge && !was_edge)
+        make_system_modules(turn, &old->id);
+    else if (was_edge && !next.iot_edge)
+        remove_system_modules(turn, next.device_id, effects);
+    if (next.status == IDENTITY_DISABLED)
+        note_disabled(turn, &old->id, effects);
     *out = old;
     return ERR_OK;
 }
 
-enum err identity_remove(struct hub_turn *turn, struct str device_id, struct str if_match,
-                         uint32_t *number, struct why *why)
+enum err identity_remove(struct hub_turn *turn, struct str device_id, struct str module_id,
+                         struct str if_match, struct identity_effects *effects, struct why *why)
 {
-    struct entity *entity = turn_device(turn, device_id, STR(""));
+    struct entity *entity = turn_device(turn, device_id, module_id);
     if (!entity)
-        return err_fault(ERR_NOT_FOUND, FAULT_DEVICE_NOT_FOUND, why, "Device %.*s not registered",
-                         STR_ARG(device_id));
+        return identity_missing(device_id, module_id, turn_device(turn, device_id, STR("")), why);
+    enum err err = check_system_module(device_id, module_id, why);
+    if (err != ERR_OK)
+        return err;
     if (check_etag(turn, entity, if_match, why) != ERR_OK)
         return ERR_CONFLICT;
-    *number = entity->id.number;
-    turn_delete(turn, entity);
+    size_t at = 0;
+    for (struct entity *module;
+         module_id.len == 0 && (module = turn_next_module(turn, device_id, &at));)
+        delete_one(turn, module, effects);
+    delete_one(turn, entity, effects);
     return ERR_OK;
 }
 
-void identity_changed(struct hub *hub, const struct identity *identity)
+void identity_act(struct hub *hub, const struct identity_effects *effects)
 {
-    if (identity->status == IDENTITY_DISABLED)
-        attach_close(hub, identity->number, CLOSE_DISABLED);
-}
-
-void identity_gone(struct hub *hub, uint32_t number)
-{
-    attach_close(hub, number, CLOSE_DELETED);
-    presence_forget(hub->presence, number);
-    methods_device_deleted(hub, number);
-    if (hub->engine)
-        hub->engine->ops->device_deleted(hub->engine, hub, number);
+    for (size_t i = 0; i < effects->disabled_count; i++)
+        attach_close(hub, effects->disabled[i], CLOSE_DISABLED);
+    for (size_t i = 0; i < effects->deleted_count; i++) {
+        uint32_t number = effects->deleted[i];
+        attach_close(hub, number, CLOSE_DELETED);
+        presence_forget(hub->presence, number);
+        methods_device_deleted(hub, number);
+        if (hub->engine)
+            hub->engine->ops->device_deleted(hub->engine, hub, number);
+    }
 }
 
 /* ---- put ---- */
 
 static void put_load(struct hub_task *task, struct hub_turn *turn)
 {
-    turn_want(turn, ((struct registry_put *)task)->device_id, STR(""), PART_IDENTITY);
+    struct registry_put *put = (struct registry_put *)task;
+    identity_want(turn, put->device_id, put->module_id, put->body, PART_IDENTITY);
 }
 
 static enum err put_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
@@ -112,12 +301,14 @@ static enum err put_decide(struct hub_task *task, struct hub_turn *turn, struct 
     struct registry_put *put = (struct registry_put *)task;
     struct identity_write write = {
         .device_id = put->device_id,
+        .module_id = put->module_id,
         .body = put->body,
         .may = etag_is_given(put->if_match) ? IDENTITY_REPLACE : IDENTITY_CREATE,
         .if_match = put->if_match,
     };
     struct entity *entity;
-    enum err err = identity_write(turn, &write, &entity, why);
+    put->effects = (struct identity_effects){0};
+    enum err err = identity_write(turn, &write, &entity, &put->effects, why);
     if (err == ERR_OK)
         put->result = &entity_copy(&task->mem, entity)->id;
     return err;
@@ -125,7 +316,7 @@ static enum err put_decide(struct hub_task *task, struct hub_turn *turn, struct 
 
 static enum task_next put_act(struct hub_task *task, struct hub *hub)
 {
-    identity_changed(hub, ((struct registry_put *)task)->result);
+    identity_act(hub, &((struct registry_put *)task)->effects);
     return TASK_REPLY;
 }
 
@@ -141,18 +332,21 @@ void registry_put_init(struct registry_put *task)
 
 static void delete_load(struct hub_task *task, struct hub_turn *turn)
 {
-    turn_want(turn, ((struct registry_delete *)task)->device_id, STR(""), PART_IDENTITY);
+    struct registry_delete *gone = (struct registry_delete *)task;
+    identity_want(turn, gone->device_id, gone->module_id, NULL, PART_IDENTITY);
 }
 
 static enum err delete_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
 {
     struct registry_delete *gone = (struct registry_delete *)task;
-    return identity_remove(turn, gone->device_id, gone->if_match, &gone->number, why);
+    gone->effects = (struct identity_effects){0};
+    return identity_remove(turn, gone->device_id, gone->module_id, gone->if_match, &gone->effects,
+                           why);
 }
 
 static enum task_next delete_act(struct hub_task *task, struct hub *hub)
 {
-    identity_gone(hub, ((struct registry_delete *)task)->number);
+    identity_act(hub, &((struct registry_delete *)task)->effects);
     return TASK_REPLY;
 }
 

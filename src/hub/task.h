@@ -61,6 +61,8 @@ struct hub_turn {
 /* Load: names wanted. Asking twice for the same is harmless; parts add up. */
 void turn_want(struct hub_turn *turn, struct str device_id, struct str module_id, unsigned parts);
 void turn_want_number(struct hub_turn *turn, uint32_t number, unsigned parts);
+/* The identities of all modules of a device: a bounded number. */
+void turn_want_modules(struct hub_turn *turn, struct str device_id);
 void turn_want_job(struct hub_turn *turn, struct str id);
 void turn_want_job_number(struct hub_turn *turn, uint32_t number);
 
@@ -69,6 +71,9 @@ void turn_want_job_number(struct hub_turn *turn, uint32_t number);
  * then say so with turn_changed. Texts that go into it must live in turn->mem (str_copy). */
 struct entity *turn_device(struct hub_turn *turn, struct str device_id, struct str module_id);
 struct entity *turn_number(struct hub_turn *turn, uint32_t number);
+/* The modules of a device one by one: begin with *at = 0; NULL at the end. All of them where they were
+ * wanted, the new ones included. */
+struct entity *turn_next_module(struct hub_turn *turn, struct str device_id, size_t *at);
 void turn_changed(struct hub_turn *turn, struct entity *entity, unsigned parts);
 /* A new identity: gives the entity with its number; fill the rest. It counts as changed. */
 struct entity *turn_create(struct hub_turn *turn, const struct identity *identity);

@@ -44,6 +44,8 @@ struct turn_set {
     struct list wants;              /* struct store_want */
     struct strmap names;            /* "device/module" -> struct turn_name */
     struct map numbers;             /* number -> struct turn_entity */
+    struct strmap families;         /* device id -> struct turn_family */
+    struct list parents;            /* struct str: devices whose modules are wanted */
     struct map wanted;              /* number -> index of its want + 1 */
     struct list changes;            /* struct turn_entity * */
     struct list jobs;               /* struct turn_job * */
@@ -59,6 +61,11 @@ struct turn_set {
 struct turn_name { /* what a name stands for */
     size_t want;   /* index + 1; 0 = made in this turn */
     struct turn_entity *entity;
+};
+
+struct turn_family {     /* the modules of a device as far as they are here */
+    struct list modules; /* struct turn_entity * */
+    bool wanted;
 };
 
 static struct str name_key(struct arena *mem, struct str device_id, struct str module_id)
@@ -118,6 +125,24 @@ static void want_job(struct hub_turn *turn, struct str id, uint32_t number)
     *LIST_ADD(turn, jobs, struct turn_job *) = job;
 }
 
+static struct turn_family *family_of(struct hub_turn *turn, struct str device_id)
+{
+    struct turn_family *family = strmap_get(&turn->set->families, device_id);
+    if (!family) {
+        family = arena_new(&turn->mem, struct turn_family);
+        strmap_put(&turn->set->families, str_copy(&turn->mem, device_id), family);
+    }
+    return family;
+}
+
+void turn_want_modules(struct hub_turn *turn, struct str device_id)
+{
+    struct turn_family *family = family_of(turn, device_id);
+    if (!family->wanted)
+        *LIST_ADD(turn, parents, struct str) = str_copy(&turn->mem, device_id);
+    family->wanted = true;
+}
+
 void turn_want_job(struct hub_turn *turn, struct str id)
 {
     want_job(turn, id, 0);
@@ -135,17 +160,35 @@ static struct turn_entity *keep(struct hub_turn *turn, const struct entity *enti
     kept->existed = existed;
     kept->was_enabled = entity->id.status == IDENTITY_ENABLED;
     map_put(&turn->set->numbers, entity->id.number, kept);
+    if (entity->id.module_id.len > 0)
+        *(struct turn_entity **)list_add(&turn->mem,
+                                         &family_of(turn, entity->id.device_id)->modules,
+                                         sizeof(struct turn_entity *)) = kept;
     return kept;
+}
+
+static enum err find_modules(struct hub_turn *turn, struct why *why)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; err == ERR_OK && i < turn->set->parents.count; i++) {
+        uint32_t numbers[IDENTITY_MODULES_ALL];
+        size_t count = 0;
+        err = store_modules(store_main(turn->hub->store),
+                            *LIST_AT(turn->set, parents, struct str, i), numbers, &count, why);
+        for (size_t n = 0; n < count; n++)
+            turn_want_number(turn, numbers[n], PART_IDENTITY);
+    }
+    return err;
 }
 
 static enum err load_entities(struct hub_turn *turn, struct why *why)
 {
     struct turn_set *set = turn->set;
+    enum err err = find_modules(turn, why);
     struct store_want *wants = set->wants.items;
-    if (set->wants.count == 0)
-        return ERR_OK;
-    enum err err =
-        store_find(store_main(turn->hub->store), wants, set->wants.count, &turn->mem, why);
+    if (err != ERR_OK || set->wants.count == 0)
+        return err;
+    err = store_find(store_main(turn->hub->store), wants, set->wants.count, &turn->mem, why);
     for (size_t i = 0; err == ERR_OK && i < set->wants.count; i++) {
         if (!wants[i].found)
             continue;
@@ -200,6 +243,17 @@ struct entity *turn_number(struct hub_turn *turn, uint32_t number)
     return kept && !kept->entity.deleted ? &kept->entity : NULL;
 }
 
+struct entity *turn_next_module(struct hub_turn *turn, struct str device_id, size_t *at)
+{
+    const struct turn_family *family = strmap_get(&turn->set->families, device_id);
+    while (family && *at < family->modules.count) {
+        struct turn_entity *kept = ((struct turn_entity **)family->modules.items)[(*at)++];
+        if (!kept->entity.deleted)
+            return &kept->entity;
+    }
+    return NULL;
+}
+
 void turn_changed(struct hub_turn *turn, struct entity *entity, unsigned parts)
 {
     struct turn_entity *kept = (struct turn_entity *)entity; /* its first member */
@@ -217,9 +271,10 @@ struct entity *turn_create(struct hub_turn *turn, const struct identity *identit
         .id = *identity, .created = true, .loaded = PART_IDENTITY | PART_TWIN | PART_SESSION};
     made.id.number = set->counters.next_number++;
     set->counters_changed = true;
-    made.tags = twin_section_fresh(TWIN_TAGS, identity->created_ticks);
-    made.desired = twin_section_fresh(TWIN_DESIRED, identity->created_ticks);
-    made.reported = twin_section_fresh(TWIN_REPORTED, identity->created_ticks);
+    int64_t birth = identity_twin_birth(identity);
+    made.tags = twin_section_fresh(TWIN_TAGS, birth);
+    made.desired = twin_section_fresh(TWIN_DESIRED, birth);
+    made.reported = twin_section_fresh(TWIN_REPORTED, birth);
     struct turn_entity *kept = keep(turn, &made, false);
 
     struct str key = name_key(&turn->mem, identity->device_id, identity->module_id);
@@ -494,6 +549,7 @@ static struct mail *pass(struct hub_turn *turn, struct mail *tasks)
         }
     }
     strmap_done(&set.names);
+    strmap_done(&set.families);
     map_done(&set.numbers);
     map_done(&set.wanted);
     turn->set = NULL;
@@ -535,7 +591,8 @@ struct entity *entity_copy(struct arena *mem, const struct entity *entity)
                            &copy->id.secondary_thumbprint,
                            &copy->id.device_scope,
                            &copy->id.parent_scopes,
-                           &copy->id.model_id};
+                           &copy->id.model_id,
+                           &copy->id.managed_by};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         *texts[i] = keep_str(mem, *texts[i]);
     copy_section(mem, &copy->tags);

@@ -52,6 +52,8 @@ static void change_load(struct hub_task *task, struct hub_turn *turn)
 {
     struct twin_change *change = (struct twin_change *)task;
     turn_want(turn, change->device_id, change->module_id, PART_TWIN);
+    if (change->module_id.len > 0)
+        turn_want(turn, change->device_id, STR(""), PART_IDENTITY);
 }
 
 static enum err change_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
@@ -59,8 +61,8 @@ static enum err change_decide(struct hub_task *task, struct hub_turn *turn, stru
     struct twin_change *change = (struct twin_change *)task;
     struct entity *entity = turn_device(turn, change->device_id, change->module_id);
     if (!entity)
-        return err_fault(ERR_NOT_FOUND, FAULT_DEVICE_NOT_FOUND, why, "Device %.*s not registered",
-                         STR_ARG(change->device_id));
+        return identity_missing(change->device_id, change->module_id,
+                                turn_device(turn, change->device_id, STR("")), why);
     struct str etag = twin_etag(twin_version(&entity->tags, &entity->desired), &turn->mem);
     if (!etag_matches(change->if_match, etag))
         return err_fault(ERR_CONFLICT, FAULT_PRECONDITION_FAILED, why,

@@ -1,5 +1,6 @@
 #include "model/identity.h"
 #include "base/codec.h"
+#include "model/fault.h"
 #include <inttypes.h>
 
 bool identity_id_valid(struct str id)
@@ -15,6 +16,18 @@ bool identity_id_valid(struct str id)
             return false;
     }
     return true;
+}
+
+enum err identity_missing(struct str device_id, struct str module_id, bool device_exists,
+                          struct why *why)
+{
+    device_id = str_take(device_id, IDENTITY_ID_MAX);
+    if (module_id.len > 0 && device_exists)
+        return err_fault(ERR_NOT_FOUND, FAULT_MODULE_NOT_FOUND, why,
+                         "Module %.*s on device %.*s not registered",
+                         STR_ARG(str_take(module_id, IDENTITY_ID_MAX)), STR_ARG(device_id));
+    return err_fault(ERR_NOT_FOUND, FAULT_DEVICE_NOT_FOUND, why, "Device %.*s not registered",
+                     STR_ARG(device_id));
 }
 
 /* ---- etags ---- */
@@ -127,10 +140,10 @@ static void put_etag(struct buf *out, const struct identity *identity)
     arena_done(&mem);
 }
 
-void identity_put_json(struct buf *out, const struct identity *identity,
-                       const struct presence *presence)
+/* What the objects of devices and modules begin with alike. */
+static void put_head(struct buf *out, const struct identity *identity,
+                     const struct presence *presence)
 {
-    buf_put_char(out, '{');
     json_put_member_str(out, "deviceId", identity->device_id);
     json_put_key(out, "generationId");
     buf_put_char(out, '"');
@@ -139,6 +152,31 @@ void identity_put_json(struct buf *out, const struct identity *identity,
     put_etag(out, identity);
     json_put_member_str(out, "connectionState",
                         presence->connected ? STR("Connected") : STR("Disconnected"));
+}
+
+static void put_module(struct buf *out, const struct identity *identity,
+                       const struct presence *presence)
+{
+    buf_put_char(out, '{');
+    json_put_member_str(out, "moduleId", identity->module_id);
+    put_text_or_null(out, "managedBy", identity->managed_by);
+    put_head(out, identity, presence);
+    put_time(out, "connectionStateUpdatedTime", presence->changed_ticks);
+    put_time(out, "lastActivityTime", presence->activity_ticks);
+    json_put_member_i64(out, "cloudToDeviceMessageCount", 0);
+    put_authentication(out, identity);
+    buf_put_char(out, '}');
+}
+
+void identity_put_json(struct buf *out, const struct identity *identity,
+                       const struct presence *presence)
+{
+    if (identity->module_id.len > 0) {
+        put_module(out, identity, presence);
+        return;
+    }
+    buf_put_char(out, '{');
+    put_head(out, identity, presence);
     json_put_member_str(out, "status", str_from(identity_status_word(identity->status)));
     if (identity->status_reason.ptr)
         json_put_member_str(out, "statusReason", identity->status_reason);

@@ -1,4 +1,4 @@
-/* identity_read.c - the Device object of a PUT becomes an identity, or is refused. */
+/* identity_read.c - the Device or Module object of a PUT becomes an identity, or is refused. */
 #include "base/codec.h"
 #include "model/fault.h"
 #include "model/identity.h"
@@ -39,18 +39,29 @@ static enum err read_object(const struct reading *r, yyjson_val *object, const c
     return ERR_OK;
 }
 
-static enum err check_id(const struct reading *r)
+static enum err check_id(const struct reading *r, const char *name, struct str id)
 {
-    if (!identity_id_valid(r->put->device_id))
+    if (!identity_id_valid(id))
         return REFUSE(r,
-                      "deviceId must be 1 to %d of letters, digits and - : . + %% _ # * ? ! ( ) "
+                      "%s must be 1 to %d of letters, digits and - : . + %% _ # * ? ! ( ) "
                       ", = @ $ ' and semicolon.",
-                      IDENTITY_ID_MAX);
+                      name, IDENTITY_ID_MAX);
     struct str sent;
-    enum err err = read_text(r, r->put->body, "deviceId", &sent);
-    if (err == ERR_OK && sent.ptr && !str_eq(sent, r->put->device_id))
-        return REFUSE(r, "deviceId differs from the one in the path.");
+    enum err err = read_text(r, r->put->body, name, &sent);
+    if (err == ERR_OK && sent.ptr && !str_eq(sent, id))
+        return REFUSE(r, "%s differs from the one in the path.", name);
     return err;
+}
+
+static bool is_module(const struct reading *r)
+{
+    return r->put->module_id.len > 0;
+}
+
+static enum err check_ids(const struct reading *r)
+{
+    enum err err = check_id(r, "deviceId", r->put->device_id);
+    return err == ERR_OK && is_module(r) ? check_id(r, "moduleId", r->put->module_id) : err;
 }
 
 /* ---- status ---- */
@@ -248,6 +259,17 @@ static bool scope_is_valid(struct str scope)
     return scope.len > scheme.len && scope.len <= IDENTITY_SCOPE_MAX && str_starts(scope, scheme);
 }
 
+struct str identity_scope_device(struct str scope)
+{
+    if (!scope_is_valid(scope))
+        return STR_NONE;
+    struct str name = str_skip(scope, sizeof(SCOPE_SCHEME) - 1);
+    for (size_t end = name.len; end > 1; end--) /* an id may hold a '-' itself, a number does not */
+        if (name.ptr[end - 1] == '-')
+            return str_take(name, end - 1);
+    return STR_NONE;
+}
+
 static enum err refuse_scope(const struct reading *r, const char *name)
 {
     return err_fault(ERR_BAD_INPUT, FAULT_INVALID_DEVICE_SCOPE, r->why,
@@ -318,7 +340,10 @@ static enum err read_scopes(const struct reading *r, struct identity *out)
                                        STR_ARG(out->device_id), identity_generation(out));
         return ERR_OK;
     }
-    if (sent.len == 0)
+    /* Who sends the whole device back with another parent in one of the two members means that one. */
+    const struct identity *old = r->put->old;
+    bool stale = old && !old->iot_edge && parent.len > 0 && str_eq(sent, old->device_scope);
+    if (sent.len == 0 || stale)
         sent = parent;
     if (sent.len == 0)
         return ERR_OK;
@@ -329,7 +354,40 @@ static enum err read_scopes(const struct reading *r, struct identity *out)
     return ERR_OK;
 }
 
+/* ---- modules ---- */
+
+const char *const identity_system_modules[IDENTITY_SYSTEM_MODULES] = {"$edgeAgent", "$edgeHub"};
+
+bool identity_is_system_module(struct str module_id)
+{
+    for (size_t i = 0; i < IDENTITY_SYSTEM_MODULES; i++)
+        if (str_eq(module_id, str_from(identity_system_modules[i])))
+            return true;
+    return false;
+}
+
+static enum err read_module(const struct reading *r, struct identity *out)
+{
+    struct str manager;
+    enum err err = read_text(r, r->put->body, "managedBy", &manager);
+    if (err != ERR_OK)
+        return err;
+    if (count_characters(manager) > IDENTITY_MANAGER_MAX)
+        return REFUSE(r, "managedBy exceeds maximum length of %d.", IDENTITY_MANAGER_MAX);
+    out->managed_by = manager.len > 0 ? str_copy(r->mem, manager) : STR_NONE;
+    out->status_ticks = TIME_UNSET;
+    return ERR_OK;
+}
+
 /* ---- all of it ---- */
+
+static enum err read_device(const struct reading *r, struct identity *out)
+{
+    enum err err = read_status(r, out);
+    if (err == ERR_OK)
+        err = read_capabilities(r, out);
+    return err == ERR_OK ? read_scopes(r, out) : err;
+}
 
 static int64_t first_etag(struct random *random)
 {
@@ -342,24 +400,39 @@ enum err identity_read(const struct identity_put *put, struct arena *mem, struct
     const struct reading r = {put, mem, why};
     if (!yyjson_is_obj(put->body))
         return err_fault(ERR_BAD_INPUT, FAULT_FORMAT_ERROR, why, "The body must be a JSON object.");
-    enum err err = check_id(&r);
+    enum err err = check_ids(&r);
     if (err != ERR_OK)
         return err;
     const struct identity *old = put->old;
     struct identity read = {
         .device_id = str_copy(mem, put->device_id),
+        .module_id = str_copy(mem, put->module_id),
         .created_ticks = old ? old->created_ticks : put->now_ticks,
         .etag = old ? old->etag + 1 : first_etag(put->random),
         .model_id = old && old->model_id.ptr ? str_copy(mem, old->model_id) : STR_NONE,
     };
-    err = read_status(&r, &read);
+    err = read_authentication(&r, &read);
     if (err == ERR_OK)
-        err = read_authentication(&r, &read);
-    if (err == ERR_OK)
-        err = read_capabilities(&r, &read);
-    if (err == ERR_OK)
-        err = read_scopes(&r, &read);
+        err = is_module(&r) ? read_module(&r, &read) : read_device(&r, &read);
     if (err == ERR_OK)
         *out = read;
     return err;
+}
+
+struct identity identity_system_module(const struct identity *device, struct str module_id,
+                                       int64_t now_ticks, struct random *random, struct arena *mem)
+{
+    const struct identity_put put = {.random = random};
+    const struct reading r = {&put, mem, NULL};
+    return (struct identity){
+        .device_id = device->device_id,
+        .module_id = module_id,
+        .created_ticks = now_ticks,
+        .etag = first_etag(random),
+        .status_ticks = TIME_UNSET,
+        .auth = AUTH_SAS,
+        .primary_key = generate_key(&r),
+        .secondary_key = generate_key(&r),
+        .managed_by = STR("IotEdge"),
+    };
 }

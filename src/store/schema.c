@@ -95,7 +95,10 @@ static const char store_v4[] =
     "  kind INTEGER NOT NULL, time INTEGER NOT NULL, text TEXT);"
     "CREATE INDEX job_event_by_job ON job_event (job, sequence);";
 
-static const char *const store_steps[] = {store_v1, store_v2, store_v3, store_v4};
+/* Modules say who manages them. */
+static const char store_v5[] = "ALTER TABLE identity ADD COLUMN managed_by TEXT;";
+
+static const char *const store_steps[] = {store_v1, store_v2, store_v3, store_v4, store_v5};
 _Static_assert(sizeof store_steps / sizeof *store_steps == STORE_SCHEMA, "a step for each version");
 
 const struct schema store_schema = {

@@ -6,7 +6,8 @@
 #define IDENTITY                                                                                   \
     "SELECT i.number, i.device_id, i.module_id, i.created, i.etag, i.status, i.status_reason,"     \
     " i.status_time, i.auth, i.primary_key, i.secondary_key, i.primary_thumbprint,"                \
-    " i.secondary_thumbprint, i.iot_edge, i.device_scope, i.parent_scopes, i.model_id"
+    " i.secondary_thumbprint, i.iot_edge, i.device_scope, i.parent_scopes, i.model_id,"            \
+    " i.managed_by"
 #define ENTITY                                                                                     \
     IDENTITY                                                                                       \
     ", t.version, t.stamp, t.vals, t.meta, d.version, d.stamp, d.vals, d.meta,"                    \
@@ -60,15 +61,16 @@ const char *const store_sql[SQL_COUNT] = {
         "status_reason,"
         " status_time, auth, primary_key, secondary_key, primary_thumbprint, "
         "secondary_thumbprint,"
-        " iot_edge, device_scope, parent_scopes, model_id)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+        " iot_edge, device_scope, parent_scopes, model_id, managed_by)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
     [SQL_WRITE_IDENTITY] = "UPDATE identity SET device_id = ?2, module_id = ?3, created = ?4, "
                            "etag = ?5, status = ?6,"
                            " status_reason = ?7, status_time = ?8, auth = ?9, primary_key = "
                            "?10, secondary_key = ?11,"
                            " primary_thumbprint = ?12, secondary_thumbprint = ?13, iot_edge = "
                            "?14, device_scope = ?15,"
-                           " parent_scopes = ?16, model_id = ?17 WHERE number = ?1",
+                           " parent_scopes = ?16, model_id = ?17, managed_by = ?18"
+                           " WHERE number = ?1",
     [SQL_WRITE_TAGS] = WRITE_SECTION("tags"),
     [SQL_WRITE_DESIRED] = WRITE_SECTION("desired"),
     [SQL_WRITE_REPORTED] = WRITE_SECTION("reported"),
@@ -132,6 +134,8 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_PURGE_JOB] = "DELETE FROM job WHERE number = ?1",
 
     [SQL_NUMBER_OF_NAME] = "SELECT number FROM identity WHERE device_id = ?1 AND module_id = ?2",
+    [SQL_NUMBERS_OF_MODULES] = "SELECT number FROM identity WHERE device_id = ?1"
+                               " AND module_id > '' ORDER BY module_id LIMIT ?2",
     [SQL_IDENTITY] = IDENTITY " FROM identity i WHERE i.number = ?1",
     [SQL_ENTITY] = ENTITY " FROM identity i" PARTS " WHERE i.number = ?1",
     [SQL_SCAN_DEVICES] = ENTITY " FROM identity i" PARTS " WHERE i.number > ?1 AND i.number <= ?3"

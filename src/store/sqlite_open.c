@@ -231,6 +231,7 @@ static const struct store_reader_ops reader_ops = {
     .end = sqlite_end,
     .find = sqlite_find,
     .numbers = sqlite_numbers,
+    .modules = sqlite_modules,
     .scan = sqlite_scan,
     .scan_names = sqlite_scan_names,
     .candidates = sqlite_candidates,

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 /* First columns of ENTITY in sql.c. */
-enum { COLUMN_TAGS = 17, COLUMN_DESIRED = 21, COLUMN_REPORTED = 25, COLUMN_SESSION = 29 };
+enum { COLUMN_TAGS = 18, COLUMN_DESIRED = 22, COLUMN_REPORTED = 26, COLUMN_SESSION = 30 };
 
 static bool read_entity(sqlite3_stmt *row, unsigned parts, struct entity *out);
 
@@ -56,7 +56,8 @@ static struct entity *copy_entity(struct arena *mem, const struct entity *row)
                            &id->secondary_thumbprint,
                            &id->device_scope,
                            &id->parent_scopes,
-                           &id->model_id};
+                           &id->model_id,
+                           &id->managed_by};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         *texts[i] = keep(mem, *texts[i]);
     if (e->loaded & PART_TAGS)
@@ -163,6 +164,24 @@ enum err sqlite_numbers(struct store_reader *base, const struct str *device_ids,
     return err;
 }
 
+enum err sqlite_modules(struct store_reader *reader, struct str device_id, uint32_t *out,
+                        size_t *count, struct why *why)
+{
+    struct db *db = reader_db(reader);
+    enum err err;
+    sqlite3_stmt *query = db_query(db, SQL_NUMBERS_OF_MODULES, &err, why);
+    if (err)
+        return err;
+    bind_text(query, 1, device_id);
+    bind_int(query, 2, IDENTITY_MODULES_ALL);
+    int rc;
+    size_t used = 0;
+    while ((rc = sqlite3_step(query)) == SQLITE_ROW)
+        out[used++] = (uint32_t)sqlite3_column_int64(query, 0);
+    *count = used;
+    return db_finish(db, query, rc, why);
+}
+
 /* ---- reading a row ---- */
 
 bool sqlite_read_identity(sqlite3_stmt *row, struct identity *id)
@@ -188,6 +207,7 @@ bool sqlite_read_identity(sqlite3_stmt *row, struct identity *id)
         .device_scope = column_str(row, 14),
         .parent_scopes = column_str(row, 15),
         .model_id = column_str(row, 16),
+        .managed_by = column_str(row, 17),
     };
     return true;
 }
@@ -210,7 +230,7 @@ static bool read_entity(sqlite3_stmt *row, unsigned parts, struct entity *out)
     *out = (struct entity){.loaded = parts | PART_IDENTITY};
     if (!sqlite_read_identity(row, &out->id))
         return false;
-    int64_t created = out->id.created_ticks;
+    int64_t created = identity_twin_birth(&out->id);
     if (parts & PART_TAGS)
         out->tags = read_section(row, COLUMN_TAGS, TWIN_TAGS, created);
     if (parts & PART_DESIRED)

@@ -123,6 +123,8 @@ enum err sqlite_find(struct store_reader *reader, struct store_want *wants, size
                      struct arena *mem, struct why *why);
 enum err sqlite_numbers(struct store_reader *reader, const struct str *device_ids, size_t count,
                         uint32_t *out, struct why *why);
+enum err sqlite_modules(struct store_reader *reader, struct str device_id, uint32_t *out,
+                        size_t *count, struct why *why);
 enum err sqlite_scan(struct store_reader *reader, const struct store_scan *scan,
                      bool (*visit)(void *, const struct entity *), void *arg, struct why *why);
 enum err sqlite_scan_names(struct store_reader *reader, struct str after, size_t limit,

@@ -214,6 +214,7 @@ static void bind_identity(sqlite3_stmt *query, const struct identity *id)
     bind_text(query, 15, id->device_scope);
     bind_text(query, 16, id->parent_scopes);
     bind_text(query, 17, id->model_id);
+    bind_text(query, 18, id->managed_by);
 }
 
 static enum err write_identities(struct writing *w)

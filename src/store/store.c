@@ -78,6 +78,12 @@ enum err store_numbers(struct store_reader *reader, const struct str *device_ids
     return reader->ops->numbers(reader, device_ids, count, out, why);
 }
 
+enum err store_modules(struct store_reader *reader, struct str device_id,
+                       uint32_t out[IDENTITY_MODULES_ALL], size_t *count, struct why *why)
+{
+    return reader->ops->modules(reader, device_id, out, count, why);
+}
+
 enum err store_scan(struct store_reader *reader, const struct store_scan *scan,
                     bool (*visit)(void *, const struct entity *), void *arg, struct why *why)
 {

@@ -24,7 +24,7 @@
 #include <roaring/roaring.h>
 
 enum {
-    STORE_SCHEMA = 4,
+    STORE_SCHEMA = 5,
     STORE_SLICE_BITS = 16,      /* a slice of a target set covers 65,536 numbers */
     STORE_PRESENCE_PAGE = 1024, /* identities per page */
     STORE_CALL_BLOCK = 1 << 20, /* method call numbers reserved at a time */
@@ -206,6 +206,10 @@ enum err store_find(struct store_reader *reader, struct store_want *wants, size_
 /* The numbers of devices by their names, 0 where there is none; reads no more than an index. */
 enum err store_numbers(struct store_reader *reader, const struct str *device_ids, size_t count,
                        uint32_t *out, struct why *why);
+
+/* The numbers of a device's modules, in the order of their names. */
+enum err store_modules(struct store_reader *reader, struct str device_id,
+                       uint32_t out[IDENTITY_MODULES_ALL], size_t *count, struct why *why);
 
 struct store_scan {
     uint32_t after; /* give numbers greater than this */

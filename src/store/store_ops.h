@@ -27,6 +27,8 @@ struct store_reader_ops {
                      struct why *);
     enum err (*numbers)(struct store_reader *, const struct str *device_ids, size_t count,
                         uint32_t *out, struct why *);
+    enum err (*modules)(struct store_reader *, struct str device_id, uint32_t *out, size_t *count,
+                        struct why *);
     enum err (*scan)(struct store_reader *, const struct store_scan *,
                      bool (*visit)(void *, const struct entity *), void *arg, struct why *);
     enum err (*scan_names)(struct store_reader *, struct str after, size_t limit,

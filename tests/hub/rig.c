@@ -249,12 +249,19 @@ static struct str text_or_none(struct arena *mem, const char *text)
     return text ? str_copy(mem, str_from(text)) : STR_NONE;
 }
 
+static void rig_name(struct arena *mem, const char *name, struct str *device, struct str *module)
+{
+    struct str rest;
+    str_cut(str_copy(mem, str_from(name)), '/', device, &rest);
+    *module = rest.ptr ? rest : STR("");
+}
+
 struct registry_put *put_device(struct rig *rig, const char *id, const char *body,
                                 const char *if_match)
 {
     struct registry_put *put = rig_task(rig, registry_put);
     registry_put_init(put);
-    put->device_id = str_copy(&put->task.mem, str_from(id));
+    rig_name(&put->task.mem, id, &put->device_id, &put->module_id);
     put->body = rig_json(&put->task.mem, body);
     put->if_match = text_or_none(&put->task.mem, if_match);
     return put;
@@ -264,7 +271,7 @@ struct registry_delete *delete_device(struct rig *rig, const char *id, const cha
 {
     struct registry_delete *gone = rig_task(rig, registry_delete);
     registry_delete_init(gone);
-    gone->device_id = str_copy(&gone->task.mem, str_from(id));
+    rig_name(&gone->task.mem, id, &gone->device_id, &gone->module_id);
     gone->if_match = text_or_none(&gone->task.mem, if_match);
     return gone;
 }
@@ -274,8 +281,7 @@ struct twin_change *change_twin(struct rig *rig, const char *id, const char *twi
     struct twin_change *change = rig_task(rig, twin_change);
     struct why why;
     twin_change_init(change);
-    change->device_id = str_copy(&change->task.mem, str_from(id));
-    change->module_id = STR("");
+    rig_name(&change->task.mem, id, &change->device_id, &change->module_id);
     ok(twin, twin_update_read(rig_json(&change->task.mem, twin), false, &change->update, &why),
        &why);
     return change;
@@ -286,8 +292,7 @@ struct method_invoke *invoke(struct rig *rig, const char *id, const char *reques
     struct method_invoke *call = rig_task(rig, method_invoke);
     struct why why;
     method_invoke_init(call);
-    call->device_id = str_copy(&call->task.mem, str_from(id));
-    call->module_id = STR("");
+    rig_name(&call->task.mem, id, &call->device_id, &call->module_id);
     ok(request,
        method_request_read(rig_json(&call->task.mem, request), &call->task.mem, &call->request,
                            &why),
@@ -298,8 +303,8 @@ struct method_invoke *invoke(struct rig *rig, const char *id, const char *reques
 const struct entity *stored(struct rig *rig, const char *id)
 {
     struct why why;
-    struct store_want want = {
-        .device_id = str_from(id), .module_id = STR(""), .parts = PART_TWIN | PART_SESSION};
+    struct store_want want = {.parts = PART_TWIN | PART_SESSION};
+    rig_name(&rig->mem, id, &want.device_id, &want.module_id);
     ok(id, store_find(store_main(rig->store), &want, 1, &rig->mem, &why), &why);
     return want.found;
 }
@@ -364,8 +369,7 @@ struct attach *attach_task(struct device *device, bool clean)
 {
     struct attach *attach = rig_task(device->rig, attach);
     attach_init(attach);
-    attach->device_id = str_from(device->id);
-    attach->module_id = STR("");
+    rig_name(&attach->task.mem, device->id, &attach->device_id, &attach->module_id);
     attach->clean = clean;
     attach->model_id = STR_NONE;
     attach->at = &device->at;

@@ -65,6 +65,7 @@ uint32_t rig_fault(const struct hub_task *task); /* of a task that is done */
 /* JSON with ' for ", and ` for '. */
 yyjson_val *rig_json(struct arena *mem, const char *text);
 
+/* An id is a device's, or "device/module". */
 struct registry_put *put_device(struct rig *rig, const char *id, const char *body,
                                 const char *if_match);
 struct registry_delete *delete_device(struct rig *rig, const char *id, const char *if_match);

@@ -303,7 +303,10 @@ static void the_id_of_the_path_is_checked(void **state)
 {
     struct identity out;
     struct why why;
-    struct identity_put put = {STR("a b"), read_quoted(&mem, "{}"), NULL, now(), &dice.random};
+    struct identity_put put = {.device_id = STR("a b"),
+                               .body = read_quoted(&mem, "{}"),
+                               .now_ticks = now(),
+                               .random = &dice.random};
     assert_int_equal(identity_read(&put, &mem, &out, &why), ERR_BAD_INPUT);
     check_int("a bad id", why.code, FAULT_ARGUMENT_INVALID);
     check("a semicolon cuts the sentence for Node", !strchr(why.text, ';'));
@@ -383,7 +386,94 @@ static void keys_survive_a_replacement_without_keys(void **state)
           back.primary_key.len == 44 && !str_eq(back.primary_key, old.primary_key));
 }
 
+/* ---- modules ---- */
+
+static enum err read_module(const char *body, struct identity *out, struct why *why)
+{
+    struct identity_put put = {.device_id = STR("dev1"),
+                               .module_id = STR("m1"),
+                               .body = read_quoted(&mem, body),
+                               .now_ticks = now(),
+                               .random = &dice.random};
+    return identity_read(&put, &mem, out, why);
+}
+
+static void the_answer_to_the_creation_of_a_module(void **state) /* spec/service-rest.md 6 */
+{
+    struct identity module;
+    struct why why;
+    check_int("read",
+              read_module("{'moduleId':'m1','deviceId':'dev1','managedBy':'IotEdge',"
+                          "'status':'disabled','capabilities':{'iotEdge':true},"
+                          "'deviceScope':1,'authentication':{" KEYS(KEY_1, KEY_2) "}}",
+                          &module, &why),
+              ERR_OK);
+    module.etag = 1;
+    check_str("a module has no status, capabilities or scopes", json_of(&module, &PRESENCE_NEVER),
+              quoted(&mem, "{'moduleId':'m1','managedBy':'IotEdge','deviceId':'dev1',"
+                           "'generationId':'637612875267717085','etag':'MQ==',"
+                           "'connectionState':'Disconnected',"
+                           "'connectionStateUpdatedTime':'0001-01-01T00:00:00',"
+                           "'lastActivityTime':'0001-01-01T00:00:00','cloudToDeviceMessageCount':0,"
+                           "'authentication':{'symmetricKey':{'primaryKey':'" KEY_1
+                           "','secondaryKey':'" KEY_2 "'},"
+                           "'x509Thumbprint':{'primaryThumbprint':null,'secondaryThumbprint':null},"
+                           "'type':'sas'}}"));
+}
+
+static void what_a_module_cannot_be(void **state)
+{
+    static const struct {
+        const char *rule, *body, *text;
+    } table[] = {
+        {"another module", "{'moduleId':'m2'}", "moduleId differs"},
+        {"another device's", "{'deviceId':'dev2'}", "deviceId differs"},
+        {"managed by a number", "{'managedBy':1}", "managedBy must be a string"},
+        {"without both keys", "{'authentication':{" KEYS(KEY_1, "") "}}", "both keys"},
+    };
+    for (size_t i = 0; i < COUNT(table); i++) {
+        struct identity module;
+        struct why why;
+        check_int(table[i].rule, read_module(table[i].body, &module, &why), ERR_BAD_INPUT);
+        check_contains(table[i].rule, why.text, table[i].text);
+    }
+}
+
 /* ---- scopes ---- */
+
+static void a_scope_names_its_device(void **state)
+{
+    static const struct {
+        const char *scope, *device;
+    } table[] = {
+        {"ms-azure-iot-edge://gw-637612875267717085", "gw"},
+        {"ms-azure-iot-edge://a-b-1", "a-b"}, /* ids may hold what divides them from the number */
+        {"ms-azure-iot-edge://gw", NULL},
+        {"ms-azure-iot-edge://-1", NULL},
+        {"ms-azure-iot-edge://", NULL},
+        {"gw-1", NULL},
+        {"", NULL},
+    };
+    for (size_t i = 0; i < COUNT(table); i++)
+        check_str(table[i].scope, identity_scope_device(str_from(table[i].scope)),
+                  str_from(table[i].device));
+}
+
+static void the_member_that_changed_names_the_new_parent(void **state)
+{
+    struct identity child = accepted("child", "{'deviceScope':'" SCOPE "'}", NULL);
+    static const struct {
+        const char *rule, *body;
+    } table[] = {
+        {"deviceScope", "{'deviceScope':'ms-azure-iot-edge://o-1','parentScopes':['" SCOPE "']}"},
+        {"parentScopes", "{'deviceScope':'" SCOPE "','parentScopes':['ms-azure-iot-edge://o-1']}"},
+    };
+    for (size_t i = 0; i < COUNT(table); i++) {
+        struct identity moved = accepted(table[i].rule, table[i].body, &child);
+        check_str(table[i].rule, moved.device_scope, STR("ms-azure-iot-edge://o-1"));
+        check_str(table[i].rule, moved.parent_scopes, STR("[\"ms-azure-iot-edge://o-1\"]"));
+    }
+}
 
 static void scopes_of_edge_devices_and_their_children(void **state)
 {
@@ -442,6 +532,10 @@ int main(void)
         cmocka_unit_test_teardown(a_replacement_keeps_who_it_is, reset),
         cmocka_unit_test_teardown(keys_survive_a_replacement_without_keys, reset),
         cmocka_unit_test_teardown(scopes_of_edge_devices_and_their_children, reset),
+        cmocka_unit_test_teardown(the_answer_to_the_creation_of_a_module, reset),
+        cmocka_unit_test_teardown(what_a_module_cannot_be, reset),
+        cmocka_unit_test_teardown(a_scope_names_its_device, reset),
+        cmocka_unit_test_teardown(the_member_that_changed_names_the_new_parent, reset),
     };
     return cmocka_run_group_tests_name("identity", tests, set_up, NULL);
 }

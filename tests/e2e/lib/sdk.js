@@ -26,6 +26,15 @@ function clientOf(hub, { deviceId, key }, transport = 'mqtt', options = {}) {
   return client;
 }
 
+// An SDK client of a module, not yet open; `identity` as the registry gives it.
+function moduleOf(hub, { deviceId, moduleId, authentication }, transport = 'mqtt') {
+  const text = `${hub.deviceConnectionString(deviceId, authentication.symmetricKey.primaryKey)};ModuleId=${moduleId}`;
+  const client = device.ModuleClient.fromConnectionString(text, TRANSPORTS[transport]);
+  client.setOptions({ ca: hub.ca });
+  client.on('error', () => {});
+  return client;
+}
+
 async function openClient(hub, identity, transport, options) {
   const client = clientOf(hub, identity, transport, options);
   await client.open();
@@ -54,4 +63,4 @@ async function openTwin(client) {
   return { twin, desired, report };
 }
 
-module.exports = { TRANSPORTS, callerOf, clientOf, jobsOf, newDevice, onMethod, openClient, openTwin, registryOf };
+module.exports = { TRANSPORTS, callerOf, clientOf, jobsOf, moduleOf, newDevice, onMethod, openClient, openTwin, registryOf };
