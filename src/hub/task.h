@@ -77,6 +77,7 @@ struct entity *turn_next_module(struct hub_turn *turn, struct str device_id, siz
 void turn_changed(struct hub_turn *turn, struct entity *entity, unsigned parts);
 /* A new identity: gives the entity with its number; fill the rest. It counts as changed. */
 struct entity *turn_create(struct hub_turn *turn, const struct identity *identity);
+uint32_t turn_identities_created(const struct hub_turn *turn); /* so far, by this turn */
 void turn_delete(struct hub_turn *turn, struct entity *entity);
 /* The next version of a twin: one more than the larger of its two stamps. */
 int64_t turn_next_version(const struct entity *entity);
@@ -93,6 +94,7 @@ void turn_put_entry(struct hub_turn *turn, struct job_entry entry);
 void turn_put_outcome(struct hub_turn *turn, struct job_outcome outcome);
 void turn_put_group(struct hub_turn *turn, struct job_group group);
 void turn_put_page(struct hub_turn *turn, struct presence_page page);
+void turn_put_setting(struct hub_turn *turn, struct store_setting setting); /* texts in turn->mem */
 void turn_reserve_calls(struct hub_turn *turn); /* one more STORE_CALL_BLOCK */
 
 /* The access policies, and all of them anew; the array must live as long as its task. */

@@ -50,7 +50,7 @@ struct turn_set {
     struct list changes;            /* struct turn_entity * */
     struct list jobs;               /* struct turn_job * */
     struct list events, event_jobs; /* struct job_event, and of which struct job * */
-    struct list slices, cursors, chunks, entries, outcomes, groups, pages;
+    struct list slices, cursors, chunks, entries, outcomes, groups, pages, settings;
     struct store_counters counters;
     bool counters_changed;
     const struct policy *policies; /* NULL: as they were */
@@ -288,6 +288,11 @@ struct entity *turn_create(struct hub_turn *turn, const struct identity *identit
     return &kept->entity;
 }
 
+uint32_t turn_identities_created(const struct hub_turn *turn)
+{
+    return turn->set->counters.next_number - turn->hub->counters.next_number;
+}
+
 void turn_delete(struct hub_turn *turn, struct entity *entity)
 {
     entity->deleted = true;
@@ -359,6 +364,7 @@ TURN_PUT(turn_put_entry, struct job_entry, entries)
 TURN_PUT(turn_put_outcome, struct job_outcome, outcomes)
 TURN_PUT(turn_put_group, struct job_group, groups)
 TURN_PUT(turn_put_page, struct presence_page, pages)
+TURN_PUT(turn_put_setting, struct store_setting, settings)
 
 const struct policy *turn_policies(struct hub_turn *turn, size_t *count)
 {
@@ -432,6 +438,8 @@ static enum err commit(struct hub_turn *turn, struct why *why)
         .counters = set->counters_changed ? &set->counters : NULL,
         .policies = set->policies,
         .policy_count = set->policy_count,
+        .settings = set->settings.items,
+        .setting_count = set->settings.count,
         .jobs = jobs,
         .job_count = job_count,
         .slices = set->slices.items,

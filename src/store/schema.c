@@ -98,7 +98,12 @@ static const char store_v4[] =
 /* Modules say who manages them. */
 static const char store_v5[] = "ALTER TABLE identity ADD COLUMN managed_by TEXT;";
 
-static const char *const store_steps[] = {store_v1, store_v2, store_v3, store_v4, store_v5};
+/* What operators set while the hub runs, by name; values are JSON. */
+static const char store_v6[] =
+    "CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;";
+
+static const char *const store_steps[] = {store_v1, store_v2, store_v3,
+                                          store_v4, store_v5, store_v6};
 _Static_assert(sizeof store_steps / sizeof *store_steps == STORE_SCHEMA, "a step for each version");
 
 const struct schema store_schema = {

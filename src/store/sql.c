@@ -56,6 +56,7 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_WRITE_POLICIES_NONE] = "DELETE FROM policy",
     [SQL_WRITE_POLICY] = "INSERT INTO policy (position, name, rights, primary_key, secondary_key)"
                          " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SQL_WRITE_SETTING] = "INSERT OR REPLACE INTO setting (name, value) VALUES (?1, ?2)",
     [SQL_WRITE_IDENTITY_NEW] =
         "INSERT INTO identity (number, device_id, module_id, created, etag, status, "
         "status_reason,"
@@ -160,6 +161,7 @@ const char *const store_sql[SQL_COUNT] = {
                      " FROM counters",
     [SQL_POLICIES] =
         "SELECT name, rights, primary_key, secondary_key FROM policy ORDER BY position",
+    [SQL_SETTING] = "SELECT value FROM setting WHERE name = ?1",
     [SQL_PRESENCE] = "SELECT page, bytes FROM presence ORDER BY page",
     [SQL_NAME] = "SELECT device_id, module_id FROM identity WHERE number = ?1",
     [SQL_FORGOTTEN_NAME] = "SELECT device_id, module_id FROM forgotten WHERE number = ?1",

@@ -238,6 +238,7 @@ static const struct store_reader_ops reader_ops = {
     .note_scan = sqlite_note_scan,
     .counters = sqlite_read_counters,
     .policies = sqlite_read_policies,
+    .setting = sqlite_read_setting,
     .presence = sqlite_read_presence,
     .find_job = sqlite_find_job,
     .scan_jobs = sqlite_scan_jobs,

@@ -372,6 +372,20 @@ enum err sqlite_read_policies(struct store_reader *reader, struct arena *mem, st
     return err;
 }
 
+enum err sqlite_read_setting(struct store_reader *reader, struct str name, struct arena *mem,
+                             struct str *out, struct why *why)
+{
+    struct db *db = reader_db(reader);
+    enum err err;
+    sqlite3_stmt *query = db_query(db, SQL_SETTING, &err, why);
+    if (err)
+        return err;
+    bind_text(query, 1, name);
+    int rc = sqlite3_step(query);
+    *out = rc == SQLITE_ROW ? str_copy(mem, column_str(query, 0)) : STR_NONE;
+    return db_finish(db, query, rc, why);
+}
+
 enum err sqlite_read_presence(struct store_reader *reader,
                               bool (*visit)(void *, const struct presence_page *), void *arg,
                               struct why *why)

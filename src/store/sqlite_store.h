@@ -134,6 +134,8 @@ enum err sqlite_read_counters(struct store_reader *reader, struct store_counters
                               struct why *why);
 enum err sqlite_read_policies(struct store_reader *reader, struct arena *mem, struct policy **out,
                               size_t *count, struct why *why);
+enum err sqlite_read_setting(struct store_reader *reader, struct str name, struct arena *mem,
+                             struct str *out, struct why *why);
 enum err sqlite_read_presence(struct store_reader *reader,
                               bool (*visit)(void *, const struct presence_page *), void *arg,
                               struct why *why);

@@ -16,18 +16,18 @@ struct writing {
 /* One kind of row; each gives the first error. */
 typedef enum err write_step(struct writing *w);
 
-static write_step write_counters, write_policies, write_jobs, follow_indexes, delete_entities,
-    write_identities, write_fleet, write_tags, write_desired, write_reported, write_sessions,
-    write_slices, write_cursors, write_chunks, write_entries, write_outcomes, write_groups,
-    write_events, write_pages;
+static write_step write_counters, write_policies, write_settings, write_jobs, follow_indexes,
+    delete_entities, write_identities, write_fleet, write_tags, write_desired, write_reported,
+    write_sessions, write_slices, write_cursors, write_chunks, write_entries, write_outcomes,
+    write_groups, write_events, write_pages;
 
 /* Jobs come before deletions, since a job of this very commit may mention the deleted; deletions
  * come before identities, since a name may be given away in the turn that freed it. */
 static write_step *const steps[] = {
-    write_counters,   write_policies, write_jobs,    follow_indexes, delete_entities,
-    write_identities, write_fleet,    write_tags,    write_desired,  write_reported,
-    write_sessions,   write_slices,   write_cursors, write_chunks,   write_entries,
-    write_outcomes,   write_groups,   write_events,  write_pages,
+    write_counters,  write_policies,   write_settings, write_jobs,    follow_indexes,
+    delete_entities, write_identities, write_fleet,    write_tags,    write_desired,
+    write_reported,  write_sessions,   write_slices,   write_cursors, write_chunks,
+    write_entries,   write_outcomes,   write_groups,   write_events,  write_pages,
 };
 
 static enum err transact(struct writing *w, write_step *const *todo, size_t count);
@@ -362,6 +362,20 @@ static enum err write_policies(struct writing *w)
         bind_int(query, 3, p->rights);
         bind_blob(query, 4, p->primary_key);
         bind_blob(query, 5, p->secondary_key);
+        err = run(w, query);
+    }
+    return err;
+}
+
+static enum err write_settings(struct writing *w)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < w->commit->setting_count; i++) {
+        sqlite3_stmt *query = db_query(w->db, SQL_WRITE_SETTING, &err, w->why);
+        if (err)
+            return err;
+        bind_text(query, 1, w->commit->settings[i].name);
+        bind_text(query, 2, w->commit->settings[i].value);
         err = run(w, query);
     }
     return err;

@@ -130,6 +130,12 @@ enum err store_read_policies(struct store_reader *reader, struct arena *mem, str
     return reader->ops->policies(reader, mem, out, count, why);
 }
 
+enum err store_read_setting(struct store_reader *reader, struct str name, struct arena *mem,
+                            struct str *out, struct why *why)
+{
+    return reader->ops->setting(reader, name, mem, out, why);
+}
+
 enum err store_read_presence(struct store_reader *reader,
                              bool (*visit)(void *, const struct presence_page *), void *arg,
                              struct why *why)

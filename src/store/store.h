@@ -24,7 +24,7 @@
 #include <roaring/roaring.h>
 
 enum {
-    STORE_SCHEMA = 5,
+    STORE_SCHEMA = 6,
     STORE_SLICE_BITS = 16,      /* a slice of a target set covers 65,536 numbers */
     STORE_PRESENCE_PAGE = 1024, /* identities per page */
     STORE_CALL_BLOCK = 1 << 20, /* method call numbers reserved at a time */
@@ -129,6 +129,10 @@ struct job_outcome {  /* equal answers are stored once per job */
     struct str payload; /* JSON text, "null" when the device sent none */
 };
 
+struct store_setting {      /* of the hub, changed while it runs */
+    struct str name, value; /* value: JSON text */
+};
+
 struct presence_page {
     uint32_t page;    /* number / STORE_PRESENCE_PAGE */
     struct str bytes; /* opaque here, packed by the hub */
@@ -149,6 +153,8 @@ struct store_commit { /* everything that one turn changed; zero what is not need
     const struct store_counters *counters; /* NULL: unchanged */
     const struct policy *policies;         /* replaces all when not NULL */
     size_t policy_count;
+    const struct store_setting *settings; /* inserted or replaced */
+    size_t setting_count;
     const struct job *const *jobs; /* inserted or updated by number */
     size_t job_count;
     const struct job_slice *slices; /* inserted */
@@ -259,6 +265,9 @@ enum err store_read_counters(struct store_reader *reader, struct store_counters 
                              struct why *why);
 enum err store_read_policies(struct store_reader *reader, struct arena *mem, struct policy **out,
                              size_t *count, struct why *why);
+/* `*out` is STR_NONE when it was never set. */
+enum err store_read_setting(struct store_reader *reader, struct str name, struct arena *mem,
+                            struct str *out, struct why *why);
 enum err store_read_presence(struct store_reader *reader,
                              bool (*visit)(void *arg, const struct presence_page *page), void *arg,
                              struct why *why);

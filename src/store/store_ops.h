@@ -39,6 +39,8 @@ struct store_reader_ops {
     enum err (*counters)(struct store_reader *, struct store_counters *, struct why *);
     enum err (*policies)(struct store_reader *, struct arena *, struct policy **, size_t *count,
                          struct why *);
+    enum err (*setting)(struct store_reader *, struct str name, struct arena *, struct str *out,
+                        struct why *);
     enum err (*presence)(struct store_reader *, bool (*visit)(void *, const struct presence_page *),
                          void *arg, struct why *);
     enum err (*find_job)(struct store_reader *, struct str id, uint32_t number, struct arena *,

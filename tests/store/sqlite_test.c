@@ -342,7 +342,8 @@ static void a_fleet_from_before_its_table_is_found_by_a_bare_scan(void **state)
             "ALTER TABLE job DROP COLUMN parent; ALTER TABLE job_progress DROP COLUMN failures;"
             "ALTER TABLE job_progress DROP COLUMN missing; DROP TABLE job_list;"
             "DROP TABLE job_group; DROP TABLE job_event;"
-            "ALTER TABLE identity DROP COLUMN managed_by; PRAGMA user_version = 1");
+            "ALTER TABLE identity DROP COLUMN managed_by; DROP TABLE setting;"
+            "PRAGMA user_version = 1");
     ok(open_store(NULL));
     uint64_t numbers = 0;
     ok(store_scan(store_main(store), &(struct store_scan){.bare = true}, add_number, &numbers,

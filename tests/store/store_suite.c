@@ -533,6 +533,21 @@ static void policies_are_replaced_as_a_whole(void **state)
     assert_int_equal(count, 1);
 }
 
+static void settings_are_kept_by_name(void **state)
+{
+    struct str got = STR("");
+    ok(store_read_setting(reader, STR("pace"), &mem, &got, &why));
+    assert_null(got.ptr);
+    struct store_setting both[] = {{STR("pace"), STR("{\"a\":1}")}, {STR("place"), STR("2")}};
+    ok(store_commit(store, &(struct store_commit){.settings = both, .setting_count = 2}, &why));
+    both[0].value = STR("[]");
+    ok(store_commit(store, &(struct store_commit){.settings = both, .setting_count = 1}, &why));
+    ok(store_read_setting(reader, STR("pace"), &mem, &got, &why));
+    check_text(got, "[]");
+    ok(store_read_setting(reader, STR("place"), &mem, &got, &why));
+    check_text(got, "2");
+}
+
 static bool collect_page(void *arg, const struct presence_page *page)
 {
     struct buf *out = arg;
@@ -1239,6 +1254,7 @@ int store_suite_run(const struct store_backend *which)
         RULE("scans by name", name_scans_follow_the_table),
         RULE("counters begin at one and are kept", counters_begin_at_one_and_are_kept),
         RULE("policies are replaced as a whole", policies_are_replaced_as_a_whole),
+        RULE("settings are kept by name", settings_are_kept_by_name),
         RULE("presence pages are kept", presence_pages_are_kept),
         RULE("a job is found by id and by number", a_job_is_found_by_id_and_number),
         RULE("a job moves on", a_job_moves_on),
