@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "hub/attach.h"
 #include "hub/methods.h"
+#include "hub/quotas.h"
 #include "model/fault.h"
 #include <assert.h>
 
@@ -31,6 +32,7 @@ static enum err flush_decide(struct hub_task *task, struct hub_turn *turn, struc
         flush->pages[flush->count++] = page.page;
         turn_put_page(turn, page);
     }
+    hub_quotas_keep(turn);
     return ERR_OK;
 }
 
@@ -107,6 +109,8 @@ enum err hub_create(const struct hub_config *config, struct hub **out, struct wh
         err = store_read_presence(reader, load_presence, hub, why);
     if (err == ERR_OK)
         err = reserve_first_calls(hub, why);
+    if (err == ERR_OK && config->quotas)
+        err = hub_quotas_load(hub, why);
     if (err != ERR_OK) {
         hub_destroy(hub);
         return err;

@@ -9,6 +9,7 @@
 #include "hub/presence.h"
 #include "hub/task.h"
 #include "model/policy_board.h"
+#include "model/quota_board.h"
 #include "store/eventlog.h"
 
 enum {
@@ -52,6 +53,7 @@ struct hub_config {
     struct clock *clock;
     struct random *random;
     struct policy_board *policies; /* NULL only where nobody changes them (tests) */
+    struct quota_board *quotas;    /* NULL: none (tests) */
 };
 
 struct hub_stats {                    /* for /metrics; any thread */
@@ -80,6 +82,7 @@ struct hub {
     struct mail *extra, **extra_last;     /* tasks of our own for the turn being assembled */
     struct hub_timer flush_timer;         /* of presence */
     bool flushing;                        /* presence is on its way to disk */
+    uint64_t quota_kept;                  /* of the day's messages, on disk */
     int64_t tend_ns;                      /* no care for indexes before, mono */
     struct hub_turn turn;                 /* its arena is kept from turn to turn */
     struct hub_stats stats;

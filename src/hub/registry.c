@@ -2,6 +2,7 @@
 #include "base/codec.h"
 #include "hub/attach.h"
 #include "hub/methods.h"
+#include "hub/quotas.h"
 #include "model/fault.h"
 #include <assert.h>
 
@@ -163,12 +164,8 @@ static void note_disabled(struct hub_turn *turn, const struct identity *device,
 static enum err check_room(struct hub_turn *turn, const struct identity_write *write,
                            struct why *why)
 {
-    const struct store_counters *counters = &turn->hub->counters;
-    uint64_t all =
-        (uint64_t)counters->devices_enabled + counters->devices_disabled + counters->modules;
-    if (all >= REGISTRY_DEVICES_MAX)
-        return err_fault(ERR_LIMIT, FAULT_QUOTA_EXCEEDED, why,
-                         "the hub holds %d devices and modules at most", REGISTRY_DEVICES_MAX);
+    if (hub_quotas_room_for(turn, 1, why) != ERR_OK)
+        return ERR_LIMIT;
     size_t at = 0, modules = 0;
     for (struct entity *module;
          write->module_id.len > 0 && (module = turn_next_module(turn, write->device_id, &at));)

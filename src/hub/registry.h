@@ -6,8 +6,6 @@
 #pragma once
 #include "hub/hub.h"
 
-enum { REGISTRY_DEVICES_MAX = 100000000 }; /* devices and modules together */
-
 /* ---- decide and act, for a request or a record of a bulk call ---- */
 
 struct identity_effects {         /* zero it; lives in the turn's arena, until act */

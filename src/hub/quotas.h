@@ -1,0 +1,24 @@
+/* quotas.h - operators change what the hub takes, and the day's messages are kept across restarts.
+ *
+ * The board (model/quota_board.h) decides; here its profile and its count are made durable: the profile
+ * before the change is answered, the count with each flush of presence (a kill loses a minute of it).
+ * Ours: Azure sells profiles through its resource manager. Source: spec/quotas-errors-auth.md A. */
+#pragma once
+#include "hub/hub.h"
+
+/* Fill the board from the store; without a stored profile it is `none`. ERR_CORRUPT for a profile that
+ * this program does not know. */
+enum err hub_quotas_load(struct hub *hub, struct why *why);
+/* Put the count of the day into a turn when it has grown. */
+void hub_quotas_keep(struct hub_turn *turn);
+
+/* ERR_BAD_INPUT from quota_profile_check. */
+struct quota_change {
+    struct hub_task task;
+    struct quota_profile profile;
+};
+void quota_change_init(struct quota_change *task);
+
+/* May `more` identities be created in this turn, after what earlier tasks of it did? ERR_LIMIT
+ * FAULT_QUOTA_EXCEEDED when the hub is full. */
+enum err hub_quotas_room_for(struct hub_turn *turn, uint32_t more, struct why *why);
