@@ -10,10 +10,10 @@ static enum err check_room(const struct job_engine *engine, const struct hub_tur
                            struct why *why)
 {
     uint32_t created = turn_jobs_created(turn); /* they count as well, though none runs yet */
-    if (engine->config.active_max && engine->active + created >= engine->config.active_max)
+    uint32_t most = engine_active_max(engine);
+    if (most && engine->active + created >= most)
         return err_fault(ERR_BUSY, FAULT_MAX_ACTIVE_JOBS, why,
-                         "%u jobs may be queued or running at a time, and are",
-                         engine->config.active_max);
+                         "%u jobs may be queued or running at a time, and are", most);
     if (atomic_load(&engine->stats.unfinished) + created >= JOBS_UNFINISHED_MAX)
         return err_fault(ERR_BUSY, FAULT_MAX_ACTIVE_JOBS, why,
                          "%d jobs wait or run, which is the limit", JOBS_UNFINISHED_MAX);

@@ -55,7 +55,9 @@ static void timer_fired(struct hub_timer *timer, struct hub *hub)
 
 static void pace(struct hub_timer *timer, struct hub *hub)
 {
-    /* Its purpose is to wake the hub: the next turn finds room. */
+    /* Its first purpose is to wake the hub: the next turn finds room. */
+    ((struct job_engine *)((char *)timer - offsetof(struct job_engine, pace_timer)))->day_over =
+        false;
 }
 
 static void run_pace(struct hub_timer *timer, struct hub *hub)
@@ -296,14 +298,19 @@ static size_t count_busy(const struct job_engine *engine, bool has_room)
 
 static size_t room_left(struct job_engine *engine)
 {
-    return bucket_room(&engine->bucket, engine->config.devices_per_second, hub_mono_ns(engine->hub),
+    engine->day_over = engine_day_over(engine);
+    if (engine->day_over) {
+        hub_timer_mono(engine->hub, &engine->pace_timer, hub_mono_ns(engine->hub) + NS_PER_S);
+        return 0;
+    }
+    return bucket_room(&engine->bucket, engine_rate(engine), hub_mono_ns(engine->hub),
                        JOB_CHUNK_MAX);
 }
 
 static void took(struct job_engine *engine, size_t count)
 {
-    int64_t again_ns = bucket_take(&engine->bucket, engine->config.devices_per_second, count);
-    if (again_ns)
+    int64_t again_ns = bucket_take(&engine->bucket, engine_rate(engine), count);
+    if (again_ns && !engine->day_over)
         hub_timer_mono(engine->hub, &engine->pace_timer, again_ns);
 }
 
@@ -370,8 +377,9 @@ static bool busy(const struct hub_engine *base)
     if (engine->todo || engine->purge_count > 0)
         return true;
     /* An empty bucket was looked at some time ago, unless the timer waits for it to fill. */
-    bool may_have_room = engine->config.devices_per_second == 0 || engine->bucket.tokens >= 1 ||
-                         !heap_has(&engine->pace_timer.node);
+    bool may_have_room =
+        !engine->day_over && (engine_rate(engine) == 0 || engine->bucket.tokens >= 1 ||
+                              !heap_has(&engine->pace_timer.node));
     return count_busy(engine, may_have_room) > 0;
 }
 

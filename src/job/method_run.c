@@ -403,6 +403,7 @@ static void forget_ended(struct step *step, struct run *run)
                 reopen(run, call);
         } else {
             atomic_fetch_add(&run->engine->stats.devices_done, 1);
+            engine_charge(run->engine, call->attempts > 0, run->body.size, call->payload.len);
         }
         free((void *)(uintptr_t)call->payload.ptr);
         free(call);

@@ -1,6 +1,48 @@
 #include "job/run.h"
 #include <assert.h>
 
+/* ---- of the hub ---- */
+
+double engine_rate(const struct job_engine *engine)
+{
+    const struct quota_board *quotas = engine->hub->config.quotas;
+    if (engine->config.devices_per_second > 0)
+        return engine->config.devices_per_second;
+    return quota_on(quotas)
+               ? (double)quota_per_minute(quota_board_profile(quotas), QUOTA_JOB_DEVICES) / 60
+               : 0;
+}
+
+uint32_t engine_active_max(const struct job_engine *engine)
+{
+    const struct quota_board *quotas = engine->hub->config.quotas;
+    if (engine->config.active_max > 0)
+        return engine->config.active_max;
+    return quota_on(quotas) ? quota_active_jobs(quota_board_profile(quotas)) : 0;
+}
+
+bool engine_day_over(const struct job_engine *engine)
+{
+    struct quota_board *quotas = engine->hub->config.quotas;
+    if (!quota_on(quotas))
+        return false;
+    uint64_t most = quota_per_day(quota_board_profile(quotas));
+    return quota_used(quotas, hub_now_ticks(engine->hub)) >= most;
+}
+
+void engine_charge(const struct job_engine *engine, size_t count, size_t request, size_t response)
+{
+    struct quota_board *quotas = engine->hub->config.quotas;
+    if (!quota_on(quotas) || count == 0)
+        return;
+    struct quota_profile profile = quota_board_profile(quotas);
+    uint64_t blocks = quota_blocks(profile, request) + quota_blocks(profile, response);
+    quota_charge_blocks(quotas, count * blocks, hub_now_ticks(engine->hub));
+    atomic_fetch_add(&quotas->buckets[QUOTA_JOB_DEVICES].taken, count);
+}
+
+/* ---- of a job ---- */
+
 static double rate_of(const struct run *run)
 {
     return policy_rate(&run->policy, run->succeeded);

@@ -266,7 +266,7 @@ void run_resolve(struct run *run)
 
 enum err run_body_read(const struct job *job, struct run_body *out, struct why *why)
 {
-    *out = (struct run_body){0};
+    *out = (struct run_body){.size = job->body.len};
     yyjson_val *root;
     const struct json_limits limits = {.size_max = JOB_BODY_MAX, .depth_max = JOB_BODY_DEPTH_MAX};
     enum err err = json_read(job->body, &limits, &out->mem, &root, why);

@@ -33,6 +33,7 @@ struct run_slice {
 struct run_body { /* what to do with each target; one of the two */
     struct twin_update update;
     struct method_request request;
+    size_t size; /* bytes of its text, for the daily quota */
     struct arena mem;
 };
 
@@ -149,7 +150,8 @@ struct job_engine {
     roaring_bitmap_t *deleted; /* devices deleted while any of those, or of `running`, was there */
     uint32_t purge[PURGE_AT_ONCE]; /* jobs to remove, newest first */
     size_t purge_count;
-    struct bucket bucket; /* of devices_per_second */
+    struct bucket bucket; /* of the hub's pace */
+    bool day_over;        /* the day's messages are used up: look again when pace_timer fires */
     struct job_engine_stats stats;
 };
 
@@ -189,6 +191,13 @@ size_t awake_after(const struct job_engine *engine, uint64_t order);
 
 /* pace.c: the token bucket of a job. How many devices it may take now; what it took; whether it has
  * to wait for the timer. */
+/* Of the hub: options come before the quota profile. 0: no limit. */
+double engine_rate(const struct job_engine *engine);
+uint32_t engine_active_max(const struct job_engine *engine);
+bool engine_day_over(const struct job_engine *engine);
+/* `count` devices had `request` bytes of request and `response` bytes of an answer each. */
+void engine_charge(const struct job_engine *engine, size_t count, size_t request, size_t response);
+
 size_t run_room(struct run *run, size_t room);
 void run_took(struct run *run, size_t count);
 bool run_has_tokens(const struct run *run);

@@ -141,6 +141,7 @@ static enum task_next chunk_act(struct hub_task *task, struct hub *hub)
             run->slice_at++;
         atomic_fetch_add(&chunk->task.engine->stats.devices_done, chunk->count);
         atomic_fetch_add(&chunk->task.engine->stats.chunks, 1);
+        engine_charge(chunk->task.engine, chunk->count, run->body.size, 0);
     }
     for (size_t i = 0; i < chunk->count; i++)
         if (chunk->targets[i].version)

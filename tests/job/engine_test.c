@@ -287,6 +287,35 @@ static void the_hub_keeps_its_pace(void **state)
     jobs_close(&jobs);
 }
 
+static void a_profile_gives_the_pace_and_the_number_of_jobs(void **state)
+{
+    static struct quota_board board;
+    struct job_rig jobs;
+    jobs_open(&jobs, 50);
+    struct hub *hub = jobs.rig.hub;
+    quota_board_init(&board, (struct quota_profile){QUOTA_S1, 1});
+    hub->config.quotas = &board;
+    start_job(&jobs, "a", TWIN_JOB("*", DESIRED_FAN));
+    check_int("S1 has one active job",
+              rig_result(&jobs.rig, &create_job(&jobs, "b", METHOD_JOB("*"))->task),
+              FAULT_MAX_ACTIVE_JOBS);
+    uint32_t before = job_now(&jobs, "a")->counts.succeeded;
+    rig_pass_ms(&jobs.rig, 1000);
+    check_int("and ten devices a second", job_now(&jobs, "a")->counts.succeeded, before + 10);
+    quota_set_used(&board, quota_day(jobs.rig.clock.now_ticks), 400000);
+    rig_pass_ms(&jobs.rig, 5000);
+    check_int("none when the day is used up", job_now(&jobs, "a")->counts.succeeded, before + 10);
+    quota_set_used(&board, quota_day(jobs.rig.clock.now_ticks), 0);
+    rig_pass_ms(&jobs.rig, 1000);
+    check("on when there is more", job_now(&jobs, "a")->counts.succeeded > before + 10);
+    quota_board_set(&board, (struct quota_profile){QUOTA_NONE, 1});
+    rig_pass_ms(&jobs.rig, 1000);
+    check_job("all at once without a profile", &jobs, "a",
+              "completed 50 = 50 ok, 0 failed, 0 canceled, 0 running");
+    check("each was charged while there was one", atomic_load(&board.used) >= 10);
+    jobs_close(&jobs);
+}
+
 static void answers_and_ends_need_no_pace(void **state)
 {
     struct job_rig jobs;
@@ -548,6 +577,7 @@ int main(void)
         cmocka_unit_test(a_small_job_does_not_wait_for_a_large_one),
         cmocka_unit_test(many_jobs_share_a_turn),
         cmocka_unit_test(the_hub_keeps_its_pace),
+        cmocka_unit_test(a_profile_gives_the_pace_and_the_number_of_jobs),
         cmocka_unit_test(answers_and_ends_need_no_pace),
         cmocka_unit_test(work_rests_while_the_disk_is_full_and_goes_on),
         cmocka_unit_test(a_disk_that_is_full_at_any_turn_costs_time_only),
