@@ -127,7 +127,10 @@ void exchange_fail(struct exchange *exchange, enum err err, const struct why *wh
         put_form_a(exchange, fault, text);
     exchange_header(exchange, "iothub-errorcode", str_from(fault_name(fault)));
     if (exchange->status == 429 || exchange->status == 503)
-        exchange_header(exchange, "Retry-After", STR("1"));
+        exchange_header(
+            exchange, "Retry-After",
+            str_format(&exchange->mem, "%lld",
+                       (long long)(exchange->retry_after_s ? exchange->retry_after_s : 1)));
     atomic_fetch_add(&exchange->front->http_errors, 1);
     if (exchange->status >= 500)
         log_warn("request failed", LOG_TEXT_Z("request", exchange->request_id),

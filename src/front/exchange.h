@@ -58,6 +58,11 @@ struct exchange {
     void (*finish)(struct exchange *exchange); /* makes the answer of what came back well */
     bool answered;                             /* by its handler, without a journey */
 
+    /* what it draws on; QUOTA_FREE while no profile is set */
+    enum quota_class quota;
+    size_t quota_size;     /* bytes that count, of the request */
+    int64_t retry_after_s; /* of a refusal; 0: the usual second */
+
     /* an answer that comes in parts */
     void (*again)(struct exchange *exchange); /* makes the next part; NULL: there is none */
     int64_t again_ms;                         /* from one part to the next */

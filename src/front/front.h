@@ -33,6 +33,7 @@ struct front_config {
     struct clock *clock;
     struct random *random;
     struct policy_board *policies;
+    struct quota_board *quotas;
     const struct webhook_stats *webhook; /* NULL: there is none */
     const char *host;                    /* the hub's name; localhost and 127.0.0.1 count as well */
     int64_t http_idle_ms, http_request_ms, stream_trust_ms; /* 0: the defaults */

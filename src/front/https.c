@@ -3,12 +3,13 @@
 #include "front/mqtt.h"
 #include "front/paging.h"
 #include "front/routes.h"
+#include "front/throttle.h"
 #include "model/fault.h"
 #include "wire/ws.h"
 
 /* READING --head--> (100-continue | upgrade -> WEBSOCKET) --request--> ANSWERING --answer--> READING
  *                                                              |  ^
- *                                          part of a stream -> +--+ <- time for the next one
+ *             (held for its quota |)        part of a stream -> +--+ <- time for the next one
  *
  * While a request is being answered, or an answer waits for a peer that does not read, bytes of the
  * next request stay with net. */
@@ -24,6 +25,7 @@ struct https_conn {
     struct auth_proof proof;
     struct mqtt_session *session; /* after an upgrade */
 
+    struct exchange *held;   /* by its quota, until a deadline */
     struct exchange *stream; /* between two parts */
     int64_t stalled_ms;      /* the peer has not taken the last one for so long */
     int64_t trusted_ms;      /* since its token was looked at */
@@ -173,6 +175,8 @@ static void answer(struct https_conn *https, struct exchange *exchange)
     exchange->close |= https->stopping;
     if (https->stopping)
         exchange->again = NULL;
+    if (exchange->quota != QUOTA_FREE)
+        throttle_answered(exchange);
     if (exchange->again || exchange->streaming)
         exchange_put_part(exchange, net_out(https->conn));
     else
@@ -194,23 +198,55 @@ static void answer(struct https_conn *https, struct exchange *exchange)
     exchange_destroy(exchange);
 }
 
+static void refuse(struct https_conn *https, struct exchange *exchange, enum err err,
+                   const struct why *why)
+{
+    exchange_fail(exchange, err, why);
+    exchange_done(exchange);
+    answer(https, exchange);
+}
+
+static void handle(struct https_conn *https, struct exchange *exchange)
+{
+    https->route->handle(exchange);
+    if (exchange->answered)
+        answer(https, exchange);
+}
+
 static void dispatch(struct https_conn *https)
 {
     struct exchange *exchange = https->exchange;
+    int64_t wait_ms = 0;
     https->exchange = NULL;
     https->answering = true;
     net_deadline_ms(https->conn, 0);
     enum err err = https->refused;
     if (err == ERR_OK)
         err = read_body(https, exchange, &https->refusal);
-    if (err == ERR_OK) {
-        https->route->handle(exchange);
+    if (err == ERR_OK && quota_on(https->front->config.quotas))
+        err = throttle_request(exchange, https->route, https->reader.request.body.len, &wait_ms,
+                               &https->refusal);
+    if (err != ERR_OK) {
+        refuse(https, exchange, err, &https->refusal);
+    } else if (wait_ms > 0) {
+        https->held = exchange;
+        net_deadline_ms(https->conn, wait_ms);
     } else {
-        exchange_fail(exchange, err, &https->refusal);
-        exchange_done(exchange);
+        handle(https, exchange);
     }
-    if (exchange->answered)
-        answer(https, exchange);
+}
+
+/* It has waited long enough; or the hub stops, and it has waited for nothing. */
+static void let_go(struct https_conn *https)
+{
+    struct exchange *exchange = https->held;
+    struct why why;
+    https->held = NULL;
+    if (https->stopping)
+        refuse(https, exchange,
+               err_fault(ERR_BUSY, FAULT_SERVICE_UNAVAILABLE, &why, "the hub is stopping"), &why);
+    else
+        handle(https, exchange);
 }
 
 /* The stream cannot be trusted again: say why, hang up. */
@@ -360,6 +396,9 @@ static void timeout(void *self)
     struct https_conn *https = self;
     if (https->session) {
         mqtt_session_timeout(https->session);
+    } else if (https->held) {
+        let_go(https);
+        read_on(https);
     } else if (https->stream) {
         stream_on(https);
     } else if (http_reader_idle(&https->reader)) {
@@ -379,6 +418,8 @@ static void stopping(void *self)
     https->stopping = true;
     if (https->session)
         mqtt_session_stopping(https->session);
+    else if (https->held)
+        let_go(https);
     else if (https->stream)
         stream_on(https);
     else if (!https->answering)
@@ -394,6 +435,7 @@ static void closed(void *self)
         http_reader_done(&https->reader);
     exchange_destroy(https->exchange);
     exchange_destroy(https->stream);
+    exchange_destroy(https->held);
     buf_done(&https->proof.header);
     free(https);
 }

@@ -120,8 +120,14 @@ static enum err authenticate(struct attach *attach, const struct identity *ident
                              struct why *why)
 {
     struct mqtt_op *op = attach->authenticate_arg;
+    const struct front_config *config = &op->session->front->config;
     enum err err = auth_device(op->session->front, &op->token, identity, &op->by_policy, why);
     attach->token_expiry_s = (int64_t)op->token.expires_s;
+    /* Who is not known is told so, and takes nothing from those who are. */
+    if (err == ERR_OK && quota_on(config->quotas) &&
+        quota_take(config->quotas, QUOTA_CONNECTIONS, 1, 0, config->clock->mono_ns(config->clock)) <
+            0)
+        err = quota_refuse(config->quotas, QUOTA_CONNECTIONS, why);
     return err;
 }
 
@@ -413,11 +419,30 @@ static bool on_packet(struct mqtt_session *session, const struct mqtt_packet *pa
     return false;
 }
 
+static int64_t mono_ns(const struct mqtt_session *session)
+{
+    struct clock *clock = session->front->config.clock;
+    return clock->mono_ns(clock);
+}
+
+static bool is_held(const struct mqtt_session *session)
+{
+    return session->held_until_ns != 0 && mono_ns(session) < session->held_until_ns;
+}
+
 static bool may_read(const struct mqtt_session *session)
 {
-    return session->phase != SESSION_ATTACHING && session->phase != SESSION_CLOSING &&
-           session->under_way < MQTT_UNDER_WAY_MAX && session->weight < MQTT_WEIGHT_MAX &&
-           net_unsent(session->conn) <= NET_OUT_MARK;
+    return !is_held(session) && session->phase != SESSION_ATTACHING &&
+           session->phase != SESSION_CLOSING && session->under_way < MQTT_UNDER_WAY_MAX &&
+           session->weight < MQTT_WEIGHT_MAX && net_unsent(session->conn) <= NET_OUT_MARK;
+}
+
+static void pause_reading(struct mqtt_session *session)
+{
+    session->paused = true;
+    net_pause(session->conn);
+    if (is_held(session))
+        net_deadline_ms(session->conn, (session->held_until_ns - mono_ns(session)) / 1000000 + 1);
 }
 
 /* Whole packets from `bytes`; gives how many bytes they were. */
@@ -432,6 +457,13 @@ static size_t eat(struct mqtt_session *session, struct str bytes)
         if (step == STEP_MORE)
             return taken;
         const char *reason = why.text;
+        if (step != STEP_BAD && packet.type == MQTT_PUBLISH && session->phase == SESSION_ACTIVE &&
+            !session_admit(session, &packet.publish, &reason)) {
+            if (session->held_until_ns != 0)
+                break;
+            session_close(session, reason);
+            return bytes.len;
+        }
         if (step == STEP_BAD || !on_packet(session, &packet, &reason)) {
             session_close(session, reason);
             return bytes.len;
@@ -440,8 +472,7 @@ static size_t eat(struct mqtt_session *session, struct str bytes)
     }
     if (session->phase == SESSION_CLOSING)
         return bytes.len;
-    session->paused = true;
-    net_pause(session->conn);
+    pause_reading(session);
     return taken;
 }
 
@@ -563,13 +594,15 @@ struct mqtt_session *mqtt_session_create(struct front *front, struct net_conn *c
 void mqtt_session_timeout(struct mqtt_session *session)
 {
     bool deaf = net_unsent(session->conn) > NET_OUT_MARK;
-    if (session->phase != SESSION_ACTIVE)
+    if (session->phase != SESSION_ACTIVE) {
         session_close(session, "no CONNECT in time");
-    else if (session->paused && !deaf)
+    } else if (session->paused && !deaf) {
         net_deadline_ms(session->conn, session->keep_alive_ms); /* it is us who did not listen */
-    else
+        read_on(session);
+    } else {
         session_close(session,
                       deaf ? "the device does not take what is sent" : "keep-alive missed");
+    }
 }
 
 void mqtt_session_stopping(struct mqtt_session *session)

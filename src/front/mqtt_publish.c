@@ -211,9 +211,12 @@ static void flush_acks(struct mqtt_session *session)
 void session_publish_done(struct mqtt_session *session, struct mqtt_op *op)
 {
     enum err result = op->task.result;
-    if (op->kind == OP_TWIN_GET && result == ERR_OK)
+    if (op->kind == OP_TWIN_GET && result == ERR_OK) {
+        if (quota_on(session->front->config.quotas))
+            quota_charge(session->front->config.quotas, op->fetch.result.len,
+                         session->front->config.clock->hub_ticks(session->front->config.clock));
         put_twin_result(session, op, 200, TOPIC_NO_VERSION, op->fetch.result);
-    else if (op->kind == OP_REPORT && result == ERR_OK)
+    } else if (op->kind == OP_REPORT && result == ERR_OK)
         put_twin_result(session, op, 204, op->report.result_version, STR(""));
     else if (op->kind == OP_TWIN_GET || op->kind == OP_REPORT)
         put_twin_error(session, op, result, &op->task.why);
@@ -227,6 +230,65 @@ void session_publish_done(struct mqtt_session *session, struct mqtt_op *op)
         flush_acks(session);
     else
         op_destroy(op);
+}
+
+/* ---- quotas ---- */
+
+static int64_t mono_ns(const struct front *front)
+{
+    return front->config.clock->mono_ns(front->config.clock);
+}
+
+static int64_t hub_ticks(const struct front *front)
+{
+    return front->config.clock->hub_ticks(front->config.clock);
+}
+
+/* Messages of devices have no answer that could say no: they are slowed by not being read, and when that
+ * is not enough the connection ends (spec/device-mqtt.md 5). */
+bool session_admit(struct mqtt_session *session, const struct mqtt_publish *publish,
+                   const char **reason)
+{
+    struct front *front = session->front;
+    struct quota_board *board = front->config.quotas;
+    if (session->held_until_ns != 0) {
+        bool go = mono_ns(front) >= session->held_until_ns;
+        session->held_until_ns = go ? 0 : session->held_until_ns;
+        return go;
+    }
+    if (!quota_on(board) ||
+        topic_from_device(publish->topic, &session->owner).kind != TOPIC_TELEMETRY)
+        return true;
+    struct why why;
+    *reason = "the messages of this day are used up";
+    if (quota_day_check(board, hub_ticks(front), &why) != ERR_OK)
+        return false;
+    *reason = "throttled: too many messages of devices";
+    int64_t now_ns = mono_ns(front);
+    int64_t wait_ns = quota_take(board, QUOTA_D2C, 1, QUOTA_QUEUE_NS, now_ns);
+    if (wait_ns < 0)
+        return false;
+    quota_charge(board, publish->payload.len, hub_ticks(front));
+    session->held_until_ns = wait_ns > 0 ? now_ns + wait_ns : 0;
+    return wait_ns == 0;
+}
+
+/* A twin can say no: 429, or 403 when the day is used up. Nothing is held, since pings and the answers
+ * of methods come behind it. */
+static enum err draw_twin(struct mqtt_session *session, enum topic_kind kind, size_t size,
+                          struct why *why)
+{
+    struct quota_board *board = session->front->config.quotas;
+    enum quota_class class = kind == TOPIC_TWIN_GET ? QUOTA_TWIN_READS : QUOTA_TWIN_UPDATES;
+    bool twin = kind == TOPIC_TWIN_GET || kind == TOPIC_TWIN_REPORTED;
+    if (!twin || !quota_on(board))
+        return ERR_OK;
+    enum err err = quota_day_check(board, hub_ticks(session->front), why);
+    if (err == ERR_OK && quota_take(board, class, 1, 0, mono_ns(session->front)) < 0)
+        err = quota_refuse(board, class, why);
+    if (err == ERR_OK && kind == TOPIC_TWIN_REPORTED)
+        quota_charge(board, size, hub_ticks(session->front));
+    return err;
 }
 
 /* ---- a PUBLISH comes ---- */
@@ -301,10 +363,13 @@ bool session_publish(struct mqtt_session *session, const struct mqtt_publish *pu
     op->weight = topic.kind == TOPIC_TWIN_GET ? (size_t)MQTT_TWIN_WEIGHT
                                               : publish->topic.len + publish->payload.len;
     await_ack(session, op);
-    if (err != ERR_OK) { /* a report that is not JSON never reaches the hub */
+    if (err != ERR_OK) /* a report that is not JSON never reaches the hub */
+        why.code = err == ERR_LIMIT ? FAULT_MESSAGE_TOO_LARGE : FAULT_FORMAT_ERROR;
+    else
+        err = draw_twin(session, topic.kind, publish->payload.len, &why);
+    if (err != ERR_OK) {
         op->task.result = err;
         op->task.why = why;
-        op->task.why.code = err == ERR_LIMIT ? FAULT_MESSAGE_TOO_LARGE : FAULT_FORMAT_ERROR;
         session_publish_done(session, op);
         return true;
     }

@@ -36,6 +36,7 @@ struct mqtt_session {
     struct str will_bag, will_payload;
     struct mqtt_op *acks, **acks_last; /* publishes in the order of arrival, for PUBACK */
     const char *auth_scope;            /* for the stamp: "device", "module" or "hub" */
+    int64_t held_until_ns; /* by a quota; 0: not. The packet that waits has its share already */
 };
 
 enum op_kind {
@@ -89,6 +90,10 @@ void session_sent(struct mqtt_session *session, struct buf *spare);
 /* End the connection, with a reason for the log (NULL: none worth a line). */
 void session_close(struct mqtt_session *session, const char *reason);
 
+/* mqtt_publish.c: may it be looked at now? False: not before session->held_until_ns, or, with `*reason`
+ * set, never. */
+bool session_admit(struct mqtt_session *session, const struct mqtt_publish *publish,
+                   const char **reason);
 /* mqtt_publish.c: a PUBLISH of the device. False: the connection must end, `*reason` says why. */
 bool session_publish(struct mqtt_session *session, const struct mqtt_publish *publish,
                      const char **reason);

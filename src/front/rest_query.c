@@ -311,5 +311,7 @@ void rest_query(struct exchange *exchange)
         exchange_done(exchange);
         return;
     }
+    if (query_collection(page->query) == QUERY_JOBS)
+        exchange->quota = QUOTA_FREE; /* charged no more: its answer is free (spec 6) */
     exchange_work(exchange, &page->work, query_run, query_finish);
 }

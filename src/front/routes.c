@@ -69,6 +69,8 @@ static const struct route routes[] = {
     {HTTP_METHOD_DELETE, "/policies/{}", rest_policy_delete, OWNER, 0, BODY_IGNORED, ERROR_FORM_A},
     {HTTP_METHOD_POST, "/policies/{}/rotate", rest_policy_rotate, OWNER, POLICY_BODY_MAX, BODY_JSON,
      ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/quotas", rest_quota_get, OWNER, 0, BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_PUT, "/quotas", rest_quota_put, OWNER, POLICY_BODY_MAX, BODY_JSON, ERROR_FORM_A},
     {HTTP_METHOD_GET, "/twins/{}", rest_twin_get, SERVICE, 0, BODY_IGNORED, ERROR_FORM_A},
     {HTTP_METHOD_PATCH, "/twins/{}", rest_twin_change, SERVICE, TWIN_BODY_MAX, BODY_JSON,
      ERROR_FORM_A},

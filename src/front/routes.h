@@ -59,5 +59,7 @@ void rest_policy_delete(struct exchange *exchange);
 void rest_events(struct exchange *exchange);
 void rest_event_stream(struct exchange *exchange);
 void rest_event_partitions(struct exchange *exchange);
+void rest_quota_get(struct exchange *exchange);
+void rest_quota_put(struct exchange *exchange);
 void rest_healthz(struct exchange *exchange);
 void rest_metrics(struct exchange *exchange);

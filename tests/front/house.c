@@ -27,7 +27,8 @@ static void start_domain(struct house *house, struct why *why)
                              .eventlog = house->eventlog,
                              .clock = clock,
                              .random = random_system(),
-                             .policies = house->board};
+                             .policies = house->board,
+                             .quotas = &house->quotas};
     must(hub_create(&hub, &house->hub, why), why);
     must(readers_create(&(struct readers_config){.hub = house->hub}, &house->readers, why), why);
     must(
@@ -52,6 +53,7 @@ void house_start(struct house *house, const struct house_config *config)
                                                        .clock = clock_system(),
                                                        .random = random_system(),
                                                        .policies = house->board,
+                                                       .quotas = &house->quotas,
                                                        .host = HOUSE_HOST,
                                                        .http_idle_ms = config->http_idle_ms,
                                                        .http_request_ms = config->http_request_ms,
