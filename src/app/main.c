@@ -13,6 +13,7 @@ static const struct {
     {"job", "run methods and twin changes on many devices, and see what came of it", cmd_job},
     {"events", "what devices sent: what is stored, and as it comes", cmd_events},
     {"policy", "shared access policies: list, add, rotate, remove", cmd_policy},
+    {"quota", "what the hub takes: show, set a profile such as S1", cmd_quota},
     {"sim", "play a fleet of devices against a hub", cmd_sim},
 };
 

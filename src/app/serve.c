@@ -38,6 +38,7 @@ struct server {
     struct store *store;
     struct eventlog *eventlog;
     struct policy_board *policies;
+    struct quota_board quotas;
     struct tls_server *tls;
     struct hub *hub;
     struct readers *readers;
@@ -394,7 +395,8 @@ static int start_threads(struct server *server)
                              .eventlog = server->eventlog,
                              .clock = clock_system(),
                              .random = random_system(),
-                             .policies = server->policies};
+                             .policies = server->policies,
+                             .quotas = &server->quotas};
     if (hub_create(&hub, &server->hub, &why) != ERR_OK)
         return fail(&why, EXIT_DATA);
     struct readers_config readers = {.hub = server->hub, .count = (unsigned)options->readers};
@@ -418,6 +420,7 @@ static int start_threads(struct server *server)
                                                         .clock = clock_system(),
                                                         .random = random_system(),
                                                         .policies = server->policies,
+                                                        .quotas = &server->quotas,
                                                         .webhook = webhook_stats(server->webhook),
                                                         .host = options->host,
                                                         .strict_azure = options->strict_azure});
