@@ -62,7 +62,7 @@ enum message_part message_part(struct str stored, struct str *shown)
 struct str message_routed(struct str name)
 {
     for (size_t i = 0; i < NAMES; i++)
-        if (str_eq_nocase(name, names[i].routed))
+        if (str_eq_nocase(name, names[i].routed) || str_eq(name, names[i].stored))
             return names[i].stored;
     return STR_NONE;
 }

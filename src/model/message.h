@@ -18,6 +18,6 @@ enum message_part {
 /* What a stored property is, and the name that readers see, which may be `stored` itself. */
 enum message_part message_part(struct str stored, struct str *shown);
 
-/* The stored name of the system property that a route calls `name` (without '$' and braces, any case);
- * STR_NONE when there is no such one. `enqueuedTime` is not stored: it gives "iothub-enqueuedtime". */
+/* The stored name of the system property that a route calls `name` (without '$' and braces, any case; the
+ * stored name itself does as well); STR_NONE when there is no such one. `enqueuedTime` is not stored: it gives "iothub-enqueuedtime". */
 struct str message_routed(struct str name);
