@@ -2,6 +2,7 @@
 #include "model/fault.h"
 #include <assert.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/resource.h>
 
 enum { READER_NICE = 10 };
@@ -153,6 +154,16 @@ bool readers_assist(struct readers *readers, struct read_work *help)
         return false;
     readers_post(readers, help);
     return true;
+}
+
+void readers_give_way(struct read_context *context)
+{
+    int64_t from = context->clock->mono_ns(context->clock);
+    if (from < context->keep_until_ns)
+        return;
+    sched_yield();
+    int64_t until = context->clock->mono_ns(context->clock);
+    context->keep_until_ns = until + (until - from) / READERS_WAIT_SHARE;
 }
 
 bool readers_idle(const struct readers *readers)

@@ -11,6 +11,7 @@ enum {
     READERS_DEFAULT = 2,
     READERS_QUEUE_MAX = 1024,  /* works admitted and not yet answered */
     READERS_SNAPSHOT_MS = 100, /* give a snapshot back after this long, resume by number */
+    READERS_WAIT_SHARE = 4,    /* see readers_give_way */
 };
 
 struct readers;
@@ -21,6 +22,7 @@ struct read_context {        /* what a work may use while it runs */
     const struct presence_table *presence;
     struct clock *clock;
     struct query_scratch *scratch; /* one per thread */
+    int64_t keep_until_ns;         /* monotonic: no way is given before */
 };
 struct read_work {
     struct mail mail;
@@ -50,5 +52,12 @@ void readers_post(struct readers *readers, struct read_work *work); /* always ta
 bool readers_assist(struct readers *readers, struct read_work *help);
 /* Whether somebody would take it. */
 bool readers_idle(const struct readers *readers);
+/* For a work that computes for long, every 0.1 ms or so. Readers have a nice value, and still Linux lets
+ * whoever wakes up on a reader's core wait for its next tick, 4 ms, which was the p99 of a twin's PATCH
+ * beside scans. So a reader lets others go first by itself. Where there is always somebody, it would
+ * starve: having waited for some time it keeps its core for a READERS_WAIT_SHARE-th of it, or for as
+ * long as its nice value is worth. */
+void readers_give_way(struct read_context *context);
+
 /* Whether works wait for a reader: who helps another one should come to an end. */
 bool readers_wanted(const struct readers *readers);

@@ -87,16 +87,16 @@ enum err twin_walk(struct read_context *context, struct twin_walk *walk, struct 
 
 /* ---- one twin ---- */
 
-static struct twin_view view_of(struct steps *s, const struct entity *entity)
+static void view_of(struct steps *s, const struct entity *entity, struct twin_view *out)
 {
-    return (struct twin_view){
-        .identity = &entity->id,
-        .presence =
-            s->presence ? presence_get(s->context->presence, entity->id.number) : PRESENCE_NEVER,
-        .tags = entity->loaded & PART_TAGS ? &entity->tags : NULL,
-        .desired = entity->loaded & PART_DESIRED ? &entity->desired : NULL,
-        .reported = entity->loaded & PART_REPORTED ? &entity->reported : NULL,
-    };
+    out->identity = &entity->id;
+    out->tags = entity->loaded & PART_TAGS ? &entity->tags : NULL;
+    out->desired = entity->loaded & PART_DESIRED ? &entity->desired : NULL;
+    out->reported = entity->loaded & PART_REPORTED ? &entity->reported : NULL;
+    if (s->presence)
+        out->presence = presence_get(s->context->presence, entity->id.number);
+    else
+        out->presence = PRESENCE_NEVER;
 }
 
 static bool give(struct steps *s, const struct twin_view *view)
@@ -116,7 +116,8 @@ static bool give(struct steps *s, const struct twin_view *view)
     s->err = store_find(s->context->store, &want, 1, &s->late, s->why);
     if (s->err != ERR_OK || !want.found)
         return s->err == ERR_OK;
-    struct twin_view whole = view_of(s, want.found);
+    struct twin_view whole;
+    view_of(s, want.found, &whole);
     whole.presence = view->presence; /* as it was judged */
     return s->walk->visit(s->walk->arg, &whole);
 }
@@ -124,7 +125,8 @@ static bool give(struct steps *s, const struct twin_view *view)
 /* False: the walk is over. */
 static bool judge(struct steps *s, const struct entity *entity)
 {
-    struct twin_view view = view_of(s, entity);
+    struct twin_view view;
+    view_of(s, entity, &view);
     struct query_doc doc = {.twin = &view};
     s->walk->read++;
     enum query_verdict verdict = query_match(s->walk->query, &doc, s->context->scratch);
@@ -167,6 +169,7 @@ static bool is_old(struct steps *s)
     if (++s->since_clock < CLOCK_EVERY)
         return false;
     s->since_clock = 0;
+    readers_give_way(s->context);
     return is_late(s) || is_worth_sharing(s);
 }
 
@@ -217,6 +220,7 @@ static enum err judge_candidates(struct steps *s, const roaring_bitmap_t *candid
         uint32_t numbers[FIND_AT_ONCE];
         uint32_t some = roaring_read_uint32_iterator(&at, numbers, FIND_AT_ONCE);
         err = judge_numbers(s, numbers, some);
+        readers_give_way(s->context);
         s->seen = numbers[some - 1];
         s->pause = !s->over && at.has_value && is_late(s);
     }

@@ -109,8 +109,9 @@ static enum err find_group(struct query_groups *groups, const struct source *src
         *out = groups->groups[0];
         return ERR_OK;
     }
-    struct value v = groups->query->group_count == 1 ? path_read(&groups->query->groups[0], src)
-                                                     : value_undefined();
+    struct value v = value_undefined();
+    if (groups->query->group_count == 1)
+        path_read_into(&groups->query->groups[0], src, &v);
     struct memo *memo = memo_of(groups, v);
     if (memo && is_memo(memo, v)) {
         *out = memo->group;

@@ -95,14 +95,11 @@ static enum seek seek(const struct path *path, const struct source *src, struct 
     return seek_value(section->values, path->names + path->taken, path->count - path->taken, out);
 }
 
-struct value path_read(const struct path *path, const struct source *src)
+void path_read_into(const struct path *path, const struct source *src, struct value *out)
 {
-    struct value value = value_undefined();
-    if (!path->field || seek(path, src, &value) != SEEK_UNSURE)
-        return value;
-    if (path->field->tree)
-        return value_of_json(walk(path, src));
-    return path->field->read(src);
+    *out = value_undefined();
+    if (path->field && seek(path, src, out) == SEEK_UNSURE)
+        *out = path->field->tree ? value_of_json(walk(path, src)) : path->field->read(src);
 }
 
 bool path_is_composed(const struct path *path)

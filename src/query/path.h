@@ -23,7 +23,15 @@ bool path_equal(const struct path *a, const struct path *b);
 unsigned path_needs(const struct path *path); /* QUERY_NEEDS_ bits */
 enum field_role path_role(const struct path *path);
 
-struct value path_read(const struct path *path, const struct source *src);
+/* Into its place: a struct that comes back by way of another one is copied before its halves have
+ * arrived, which the processor waits for. */
+void path_read_into(const struct path *path, const struct source *src, struct value *out);
+static inline struct value path_read(const struct path *path, const struct source *src)
+{
+    struct value value;
+    path_read_into(path, src, &value);
+    return value;
+}
 /* True for objects that path_put composes, such as `properties`: they have more than their tree. */
 bool path_is_composed(const struct path *path);
 /* Append the value as JSON; false, and nothing appended, when it is undefined. */

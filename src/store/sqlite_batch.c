@@ -9,12 +9,29 @@
 enum { BATCH_ROWS_FIRST = 16 }; /* a page of an answer may need no more */
 static const char batch_type[] = "batch";
 
+/* Looked up at the first row: SQLite compares the type's name each time. */
+static struct batch *batch_of(sqlite3_context *context, sqlite3_value *arg)
+{
+    struct batch *b = sqlite3_get_auxdata(context, 0);
+    if (b)
+        return b;
+    b = sqlite3_value_pointer(arg, batch_type);
+    sqlite3_set_auxdata(context, 0, b, NULL);
+    return b;
+}
+
 /* walk_take(batch, number, values) */
 static void take(sqlite3_context *context, int count, sqlite3_value **args)
 {
-    struct batch *b = sqlite3_value_pointer(args[0], batch_type);
+    struct batch *b = batch_of(context, args[0]);
     if (!b) { /* somebody at an SQL prompt */
         sqlite3_result_error(context, "walk_take is not for use by hand", -1);
+        return;
+    }
+    uint32_t number = (uint32_t)sqlite3_value_int64(args[1]);
+    b->over = number > b->until;
+    if (b->over) {
+        sqlite3_result_int(context, 1);
         return;
     }
     const void *values = sqlite3_value_blob(args[2]);
@@ -26,7 +43,7 @@ static void take(sqlite3_context *context, int count, sqlite3_value **args)
     }
     if (len)
         memcpy(b->bytes + from, values, len);
-    b->numbers[b->count] = (uint32_t)sqlite3_value_int64(args[1]);
+    b->numbers[b->count] = number;
     b->ends[b->count++] = from + len;
     sqlite3_result_int(context, b->count == b->wanted || from + len >= BATCH_BYTES);
 }
@@ -46,9 +63,9 @@ enum err sqlite_batch_begin(struct db *db, struct batch *b, enum sql which, uint
     if (err)
         return err;
     bind_int(query, 1, after);
-    bind_int(query, 2, until);
-    sqlite3_bind_pointer(query, 3, b, batch_type, NULL);
+    sqlite3_bind_pointer(query, 2, b, batch_type, NULL);
     b->query = query;
+    b->until = until;
     b->rc = SQLITE_ROW;
     b->wanted = BATCH_ROWS_FIRST;
     b->size = BATCH_BYTES + (BATCH_BYTES >> 2);
@@ -62,6 +79,8 @@ bool sqlite_batch_fetch(struct batch *b)
     b->count = b->at = 0;
     if (b->rc == SQLITE_ROW)
         b->rc = sqlite3_step(b->query);
+    if (b->over)
+        b->rc = SQLITE_DONE;
     b->wanted = b->wanted * 2 < BATCH_ROWS ? b->wanted * 2 : BATCH_ROWS;
     return b->count > 0;
 }

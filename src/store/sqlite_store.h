@@ -90,6 +90,8 @@ enum {
 struct batch { /* rows of a section: numbers and values, in the order of numbers */
     sqlite3_stmt *query;
     int rc;
+    uint32_t until;
+    bool over; /* a number beyond it was met */
     uint32_t numbers[BATCH_ROWS];
     size_t ends[BATCH_ROWS]; /* of their texts */
     char *bytes;
@@ -221,10 +223,13 @@ enum err sqlite_batch_begin(struct db *db, struct batch *batch, enum sql which, 
 /* Fetch what follows its last row; true when there is something. */
 bool sqlite_batch_fetch(struct batch *batch);
 enum err sqlite_batch_end(struct db *db, struct batch *batch, struct why *why);
-static inline struct str batch_values(const struct batch *batch)
+/* Word by word into its place: a struct that goes by the stack is read back as a whole before its
+ * halves have arrived, and that alone was a twentieth of a scan. */
+static inline void batch_values(const struct batch *batch, struct str *out)
 {
     size_t from = batch->at ? batch->ends[batch->at - 1] : 0;
-    return str_of(batch->bytes + from, batch->ends[batch->at] - from);
+    out->ptr = batch->bytes + from;
+    out->len = batch->ends[batch->at] - from;
 }
 
 /* All devices of a scan, in the transaction that is open. */

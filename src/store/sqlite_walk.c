@@ -121,20 +121,22 @@ static struct str values_at(sqlite3_stmt *query)
     return str_of(bytes, (size_t)sqlite3_column_bytes(query, 1));
 }
 
-/* The cursor stands on the identity's row or behind it. */
-static struct twin_section section_of(const struct walk *w, enum twin_part part)
+/* The cursor stands on the identity's row or behind it. Of a bare walk only the values count. */
+static void read_section(struct walk *w, enum twin_part part)
 {
     const struct cursor *c = &w->sections[part];
+    struct twin_section *into = w->into[part];
     if (c->number != w->entity.id.number)
-        return twin_section_fresh(part, w->entity.id.created_ticks);
-    if (w->values_only)
-        return (struct twin_section){.values = batch_values(&c->batch)};
-    return (struct twin_section){
-        .values = values_at(c->query),
-        .version = sqlite3_column_int64(c->query, 2),
-        .stamp = sqlite3_column_int64(c->query, 3),
-        .meta = column_str(c->query, 4),
-    };
+        *into = twin_section_fresh(part, w->entity.id.created_ticks);
+    else if (w->values_only)
+        batch_values(&c->batch, &into->values);
+    else
+        *into = (struct twin_section){
+            .values = values_at(c->query),
+            .version = sqlite3_column_int64(c->query, 2),
+            .stamp = sqlite3_column_int64(c->query, 3),
+            .meta = column_str(c->query, 4),
+        };
 }
 
 /* False: stop, because the visitor says so or because a cursor failed (end_all says why). */
@@ -148,7 +150,7 @@ static bool give(struct walk *w)
             step(c);
         if (c->rc != SQLITE_ROW && c->rc != SQLITE_DONE)
             return false;
-        *w->into[i] = section_of(w, (enum twin_part)i);
+        read_section(w, (enum twin_part)i);
     }
     return w->visit(w->arg, &w->entity);
 }

@@ -46,6 +46,35 @@ static void wait_until(atomic_int *count, int want)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
+/* A clock that a yield moves on, as if others had had the core: each look is a step later. */
+struct steps_clock {
+    struct clock clock;
+    int64_t now_ns, step_ns;
+    int looks;
+};
+
+static int64_t step_on(struct clock *clock)
+{
+    struct steps_clock *c = (struct steps_clock *)clock;
+    c->looks++;
+    return c->now_ns += c->step_ns;
+}
+
+static void who_waited_keeps_the_core_for_a_share_of_it(void **state)
+{
+    struct steps_clock clock = {.clock.mono_ns = step_on, .step_ns = 8000};
+    struct read_context context = {.clock = &clock.clock};
+    readers_give_way(&context);
+    check_int("it gave way", clock.looks, 2);
+    check_int("kept until", context.keep_until_ns, 16000 + 8000 / READERS_WAIT_SHARE);
+    clock.step_ns = 1000;
+    readers_give_way(&context);
+    check_int("it goes on", clock.looks, 3);
+    clock.step_ns = 1001;
+    readers_give_way(&context);
+    check_int("and gives way again", clock.looks, 5);
+}
+
 static void only_so_many_works_are_admitted(void **state)
 {
     struct rig rig;
@@ -284,6 +313,7 @@ static void the_end_flushes_presence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_waited_keeps_the_core_for_a_share_of_it),
         cmocka_unit_test(only_so_many_works_are_admitted),
         cmocka_unit_test(many_threads_share_the_hub),
         cmocka_unit_test(the_end_flushes_presence),
