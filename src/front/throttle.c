@@ -14,6 +14,7 @@ static const struct {
     {HTTP_METHOD_POST, "/devices/query", "", QUOTA_QUERIES},
     {HTTP_METHOD_POST, "/devices/{}", "/messages/events", QUOTA_D2C},
     {HTTP_METHOD_GET, "/devices/{}", "/messages/devicebound", QUOTA_C2D_RECEIVES},
+    {HTTP_METHOD_POST, "/devices/{}", "/messages/devicebound", QUOTA_C2D_SENDS}, /* ours */
     {ANY_METHOD, "/devices/{}/messages", "", QUOTA_FREE},
     {ANY_METHOD, "/devices/{}/modules/{}/messages", "", QUOTA_FREE},
     {HTTP_METHOD_POST, "/devices/{}/files", "/files", QUOTA_UPLOADS},
@@ -30,7 +31,6 @@ static const struct {
     {ANY_METHOD, "/digitaltwins", "", QUOTA_TWIN_UPDATES},
     {ANY_METHOD, "/jobs", "", QUOTA_JOBS},
     {ANY_METHOD, "/configurations", "", QUOTA_CONFIGURATIONS},
-    {HTTP_METHOD_POST, "/messages/devicebound", "", QUOTA_C2D_SENDS},
 };
 
 static bool begins(struct str path, struct str prefix)

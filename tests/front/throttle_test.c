@@ -22,6 +22,7 @@ static void every_route_has_its_class(void **state)
         {HTTP_METHOD_POST, "/devices/query", QUOTA_QUERIES},
         {HTTP_METHOD_POST, "/devices/{}/messages/events", QUOTA_D2C},
         {HTTP_METHOD_GET, "/devices/{}/messages/deviceBound", QUOTA_C2D_RECEIVES},
+        {HTTP_METHOD_POST, "/devices/{}/messages/deviceBound", QUOTA_C2D_SENDS},
         {HTTP_METHOD_DELETE, "/devices/{}/messages/deviceBound/{}", QUOTA_FREE},
         {HTTP_METHOD_POST, "/devices/{}/messages/deviceBound/{}/abandon", QUOTA_FREE},
         {HTTP_METHOD_POST, "/devices/{}/files", QUOTA_UPLOADS},
