@@ -458,21 +458,16 @@ static void purge_look(struct hub_timer *timer, struct hub *hub)
 
 /* ---- what the hub tells ---- */
 
-#define EACH_METHOD_RUN(engine, call)                                                              \
-    for (size_t i = 0; i < (engine)->running.count; i++)                                           \
-        if ((engine)->running.runs[i]->type == JOB_TYPE_DEVICE_METHOD)                             \
-    call((engine)->running.runs[i], number)
-
 static void device_ready(struct hub_engine *base, struct hub *hub, uint32_t number)
 {
     roaring_bitmap_add(((struct job_engine *)base)->able, number);
-    EACH_METHOD_RUN((struct job_engine *)base, method_run_device_ready);
+    waiters_tell((struct job_engine *)base, number, method_run_device_ready);
 }
 
 static void device_gone(struct hub_engine *base, struct hub *hub, uint32_t number)
 {
     roaring_bitmap_remove(((struct job_engine *)base)->able, number);
-    EACH_METHOD_RUN((struct job_engine *)base, method_run_device_gone);
+    waiters_tell((struct job_engine *)base, number, method_run_device_gone);
 }
 
 static void device_deleted(struct hub_engine *base, struct hub *hub, uint32_t number)
@@ -480,7 +475,7 @@ static void device_deleted(struct hub_engine *base, struct hub *hub, uint32_t nu
     struct job_engine *engine = (struct job_engine *)base;
     if (engine->resolving_count > 0 || engine->running.count > 0)
         roaring_bitmap_add(engine->deleted, number);
-    EACH_METHOD_RUN((struct job_engine *)base, method_run_device_deleted);
+    waiters_tell((struct job_engine *)base, number, method_run_device_deleted);
 }
 
 static void end_grace(struct hub_timer *timer, struct hub *hub)
@@ -566,6 +561,7 @@ void job_engine_destroy(struct job_engine *engine)
         run_destroy(run);
     map_done(&engine->runs);
     live_done(&engine->live);
+    waiters_done(&engine->waiters);
     roaring_bitmap_free(engine->able);
     roaring_bitmap_free(engine->deleted);
     free(engine->running.runs);

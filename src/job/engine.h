@@ -49,6 +49,7 @@ void job_engine_destroy(struct job_engine *engine);
 struct job_engine_stats { /* any thread */
     atomic_uint_fast64_t unfinished, running, devices_done, chunks;
     atomic_uint_fast64_t awake; /* running jobs that a turn of the hub looks at */
+    atomic_uint_fast64_t told;  /* jobs that were asked about a device that came or went, ever */
 };
 const struct job_engine_stats *job_engine_stats(const struct job_engine *engine);
 

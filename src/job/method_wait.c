@@ -275,6 +275,7 @@ void wait_done(struct run *run)
     size_t at = 0;
     uint64_t number;
     void *try;
+    waiters_remove(run);
     hub_timer_stop(run->engine->hub, &run->rest_timer);
     heap_done(&run->rests);
     while (map_next(&run->tries, &at, &number, &try))

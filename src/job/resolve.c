@@ -190,6 +190,8 @@ enum err run_take_slices(struct run *run, const struct job_slice *slices, size_t
             roaring_bitmap_free(targets);
         }
     }
+    if (run->type == JOB_TYPE_DEVICE_METHOD)
+        waiters_add(run, run->waiting);
     return ERR_OK;
 }
 

@@ -22,6 +22,7 @@ enum {
     JOB_REJECTED_STATUS = 400,       /* a device that answers this or more has refused */
     OUTCOME_SHARED_SIZE_MAX = 256,   /* bytes of an answer that is looked for among earlier ones */
     OUTCOME_SHARED_COUNT_MAX = 1024, /* how many of them a job remembers */
+    WAITERS_FEW = 256,               /* targets of a job that is found by each of them */
 };
 
 struct run_slice {
@@ -115,6 +116,9 @@ struct run {
     struct heap rests;
     struct hub_timer rest_timer;
     struct run_groups groups;
+    struct waiter *waiters; /* one for each target, or `wide` */
+    size_t waiter_count;
+    bool wide;
     uint32_t in_flight;                   /* called, not answered */
     struct job_call *ended, **ended_last; /* answered or given up, not yet on record */
     size_t ended_count;
@@ -127,6 +131,11 @@ struct run {
 struct run_list {
     struct run **runs; /* in the order of their starts */
     size_t count, cap;
+};
+
+struct waiters {          /* method jobs by the devices that they are for */
+    struct map by_number; /* -> struct waiter, a list */
+    struct run_list wide; /* jobs with more than WAITERS_FEW targets */
 };
 
 struct job_engine {
@@ -142,6 +151,7 @@ struct job_engine {
     uint32_t active;         /* queued and running, for active_max */
     struct hub_timer retry_timer, pace_timer, purge_timer;
     struct live_jobs live;
+    struct waiters waiters;
     struct hub_timer grace_timer; /* after a start, devices have time to come back */
     bool grace_over;
     bool paused;               /* the store failed: wait for retry_timer */
@@ -257,6 +267,14 @@ void wait_enter_group(struct run *run, uint32_t number); /* chosen for a call */
 void wait_leave_group(struct run *run, uint32_t number); /* the call is over, or never went out */
 /* Time after which a device is given up whatever its attempts; INT64_MAX: none. */
 int64_t wait_deadline(const struct run *run, int64_t first_ticks);
+
+/* waiters.c: a device that comes or goes is told to the method jobs that have it among their targets,
+ * and to those with many targets, which look for themselves. `tell` must end no job. */
+void waiters_add(struct run *run, const roaring_bitmap_t *targets);
+void waiters_remove(struct run *run);
+void waiters_tell(struct job_engine *engine, uint32_t number,
+                  void (*tell)(struct run *run, uint32_t number));
+void waiters_done(struct waiters *waiters);
 
 /* groups.c: at most so many in flight of each value of a tag. */
 void groups_add(struct run_groups *groups, const roaring_bitmap_t *targets); /* the next group */

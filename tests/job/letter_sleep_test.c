@@ -46,6 +46,37 @@ static void a_job_that_waits_for_devices_sleeps_until_one_comes(void **state)
     jobs_close(&jobs);
 }
 
+/* However many jobs wait: a device that comes is told to those that it is a target of. Gives to how
+ * many jobs it was told, each time that something changed about it. */
+static int64_t asked(struct job_rig *jobs, uint32_t device)
+{
+    uint64_t before = atomic_load(&job_engine_stats(jobs->engine)->told);
+    attach_fleet(jobs, device, device, "1");
+    rig_run(&jobs->rig);
+    return (int64_t)(atomic_load(&job_engine_stats(jobs->engine)->told) - before);
+}
+
+static void who_comes_is_told_to_the_jobs_that_want_it(void **state)
+{
+    struct job_rig jobs;
+    jobs_open(&jobs, 3);
+    for (int i = 0; i < SLEEPERS; i++)
+        start_job(&jobs, name(&jobs, i),
+                  i ? METHOD_JOB("deviceId = `d1`") : METHOD_JOB("deviceId IN [`d1`, `d2`]"));
+    for (int restarts = 0; restarts < 2; restarts++, jobs_restart(&jobs)) {
+        check_int("to nobody", asked(&jobs, 3), 0);
+        int64_t of_one = asked(&jobs, 2);
+        assert_true(of_one > 0 && of_one < SLEEPERS / 10);
+    }
+    assert_true(asked(&jobs, 1) >= SLEEPERS);
+    for (int i = 0; i < SLEEPERS; i++)
+        check_job("and nobody is forgotten", &jobs, name(&jobs, i),
+                  i ? "completed 1 = 1 ok, 0 failed, 0 canceled, 0 running"
+                    : "completed 2 = 2 ok, 0 failed, 0 canceled, 0 running");
+    check_int("when they have ended, nobody is told", asked(&jobs, 1), 0);
+    jobs_close(&jobs);
+}
+
 static void a_job_that_waits_for_answers_sleeps(void **state)
 {
     struct job_rig jobs;
@@ -123,6 +154,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_job_that_waits_for_devices_sleeps_until_one_comes),
+        cmocka_unit_test(who_comes_is_told_to_the_jobs_that_want_it),
         cmocka_unit_test(a_job_that_waits_for_answers_sleeps),
         cmocka_unit_test(a_paused_job_sleeps_until_it_is_resumed_or_its_window_ends),
         cmocka_unit_test(a_job_sleeps_between_two_devices_of_its_pace),
