@@ -36,6 +36,37 @@ void log_event(enum log_level level, const char *event, const struct log_field *
     buf_done(&out);
 }
 
+/* ---- floods ---- */
+
+bool log_flood_pass(struct log_flood *flood, uint32_t second, uint64_t *left_out)
+{
+    uint64_t was = atomic_load(&flood->window), now;
+    do {
+        uint64_t lines = was >> 32 == second ? was & UINT32_MAX : 0;
+        if (lines >= LOG_FLOOD_MAX) {
+            atomic_fetch_add(&flood->left_out, 1);
+            return false;
+        }
+        now = (uint64_t)second << 32 | (lines + 1);
+    } while (!atomic_compare_exchange_weak(&flood->window, &was, now));
+    *left_out = atomic_exchange(&flood->left_out, 0);
+    return true;
+}
+
+void log_event_some(struct log_flood *flood, enum log_level level, const char *event,
+                    const struct log_field *fields, size_t count)
+{
+    uint64_t left_out;
+    struct clock *clock = clock_system();
+    if ((int)level < atomic_load(&least_level) ||
+        !log_flood_pass(flood, (uint32_t)(clock->wall_ticks(clock) / TICKS_PER_SECOND), &left_out))
+        return;
+    if (left_out > 0)
+        log_event(level, "lines left out",
+                  LOG_FIELDS(LOG_TEXT_Z("event", event), LOG_INT("count", left_out)));
+    log_event(level, event, fields, count);
+}
+
 /* ---- values ---- */
 
 /* What a terminal or a log reader may take for an order or an end of line: C0 and C1 controls, DEL,

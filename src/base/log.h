@@ -8,6 +8,7 @@
  * error is decided. Safe from any thread: a line is written with one write(2). */
 #pragma once
 #include "base/str.h"
+#include <stdatomic.h>
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_TEXT, LOG_JSON };
@@ -29,6 +30,19 @@ enum { LOG_VALUE_MAX = 512 };
 void log_setup(enum log_level least, enum log_format format);
 void log_event(enum log_level level, const char *event, const struct log_field *fields,
                size_t count);
+
+/* Lines that strangers can cause as often as they like, such as refused requests: of each place that logs
+ * them at most LOG_FLOOD_MAX a second, and then how many were left out. */
+enum { LOG_FLOOD_MAX = 50 };
+struct log_flood {               /* zeroed; of one place */
+    atomic_uint_fast64_t window; /* second << 32 | lines in it */
+    atomic_uint_fast64_t left_out;
+};
+/* May a line be written in this second? Then `*left_out` is how many were not, since the last one that
+ * was. Any thread. */
+bool log_flood_pass(struct log_flood *flood, uint32_t second, uint64_t *left_out);
+void log_event_some(struct log_flood *flood, enum log_level level, const char *event,
+                    const struct log_field *fields, size_t count);
 
 /* The line itself, with its newline, as log_event writes it:
  *
@@ -53,3 +67,10 @@ void log_print(struct buf *out, enum log_format format, const struct log_line *l
 #define log_info(event, ...) log_event(LOG_INFO, event, LOG_FIELDS(__VA_ARGS__))
 #define log_warn(event, ...) log_event(LOG_WARN, event, LOG_FIELDS(__VA_ARGS__))
 #define log_error(event, ...) log_event(LOG_ERROR, event, LOG_FIELDS(__VA_ARGS__))
+#define log_info_some(event, ...) log_some(LOG_INFO, event, LOG_FIELDS(__VA_ARGS__))
+#define log_warn_some(event, ...) log_some(LOG_WARN, event, LOG_FIELDS(__VA_ARGS__))
+#define log_some(level, event, ...)                                                                \
+    do {                                                                                           \
+        static struct log_flood flood_here;                                                        \
+        log_event_some(&flood_here, level, event, __VA_ARGS__);                                    \
+    } while (0)

@@ -133,8 +133,8 @@ void exchange_fail(struct exchange *exchange, enum err err, const struct why *wh
                        (long long)(exchange->retry_after_s ? exchange->retry_after_s : 1)));
     atomic_fetch_add(&exchange->front->http_errors, 1);
     if (exchange->status >= 500)
-        log_warn("request failed", LOG_TEXT_Z("request", exchange->request_id),
-                 LOG_TEXT_Z("fault", fault_name(fault)), LOG_STR("reason", text));
+        log_warn_some("request failed", LOG_TEXT_Z("request", exchange->request_id),
+                      LOG_TEXT_Z("fault", fault_name(fault)), LOG_STR("reason", text));
 }
 
 /* ---- travel ---- */

@@ -125,8 +125,8 @@ static enum err read_head(struct https_conn *https, struct exchange *exchange, s
     err = auth_service(https->front, http_header_get(request, STR("Authorization")),
                        https->route->need, &https->proof, &reason, why);
     if (err != ERR_OK) {
-        log_info("request refused", LOG_TEXT_Z("request", exchange->request_id),
-                 LOG_TEXT_Z("reason", reason), LOG_TEXT_Z("route", https->route->path));
+        log_info_some("request refused", LOG_TEXT_Z("request", exchange->request_id),
+                      LOG_TEXT_Z("reason", reason), LOG_TEXT_Z("route", https->route->path));
         return err;
     }
     return route_check_version(exchange, why);

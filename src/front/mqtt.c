@@ -88,9 +88,9 @@ void session_close(struct mqtt_session *session, const char *reason)
     char peer[NET_PEER_TEXT_MAX];
     net_peer(session->conn, peer);
     if (reason)
-        log_info("device connection ends", LOG_STR("device", session->owner.device),
-                 LOG_STR("module", session->owner.module), LOG_TEXT_Z("peer", peer),
-                 LOG_TEXT_Z("reason", reason));
+        log_info_some("device connection ends", LOG_STR("device", session->owner.device),
+                      LOG_STR("module", session->owner.module), LOG_TEXT_Z("peer", peer),
+                      LOG_TEXT_Z("reason", reason));
     if (session->ws)
         ws_put_close(session->ws, 1000, net_out(session->conn));
     net_flush(session->conn);
@@ -139,7 +139,7 @@ static void keep_will(struct mqtt_session *session, const struct mqtt_connect *c
     struct topic topic = topic_from_device(connect->will.topic, &session->owner);
     session->has_will = topic.kind == TOPIC_TELEMETRY;
     if (!session->has_will) {
-        log_info("will ignored", LOG_STR("device", session->owner.device));
+        log_info_some("will ignored", LOG_STR("device", session->owner.device));
         return;
     }
     session->will_bag = str_copy(&session->mem, topic.bag);

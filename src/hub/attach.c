@@ -160,8 +160,8 @@ static enum task_next attach_act(struct hub_task *task, struct hub *hub)
         hub_timer_mono(hub, &at->ready_timer,
                        hub_mono_ns(hub) + ATTACH_RESTORED_GRACE_MS * NS_PER_MS);
     }
-    log_info("device attached", LOG_STR("device", attach->device_id),
-             LOG_STR("module", attach->module_id), LOG_INT("number", at->number));
+    log_info_some("device attached", LOG_STR("device", attach->device_id),
+                  LOG_STR("module", attach->module_id), LOG_INT("number", at->number));
     return TASK_REPLY;
 }
 

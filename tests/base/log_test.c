@@ -210,6 +210,33 @@ static void the_time_is_the_wall_clock(void **state)
     arena_done(&mem);
 }
 
+static void a_flood_leaves_a_trace_and_no_more(void **state)
+{
+    struct log_flood flood = {0};
+    uint64_t left_out;
+    for (int i = 0; i < LOG_FLOOD_MAX; i++)
+        assert_true(log_flood_pass(&flood, 7, &left_out));
+    for (int i = 0; i < 1000; i++)
+        assert_false(log_flood_pass(&flood, 7, &left_out));
+    assert_true(log_flood_pass(&flood, 8, &left_out));
+    check_int("the next second tells how many were left out", (int64_t)left_out, 1000);
+    assert_true(
+        log_flood_pass(&flood, 6, &left_out)); /* a clock that was set back silences nobody */
+    check_int("once", (int64_t)left_out, 0);
+
+    struct arena mem = {0};
+    capture();
+    for (int i = 0; i < 5 * LOG_FLOOD_MAX; i++)
+        log_info_some("refused", LOG_INT("n", i));
+    struct str rest = captured(&mem), line;
+    int lines = 0;
+    while (str_cut(rest, '\n', &line, &rest))
+        lines++;
+    assert_true(lines >= LOG_FLOOD_MAX &&
+                lines <= 3 * LOG_FLOOD_MAX); /* a second may end meanwhile */
+    arena_done(&mem);
+}
+
 enum { TALKERS = 4, LINES_EACH = 50 };
 
 static void *talk(void *arg)
@@ -256,6 +283,7 @@ int main(void)
         cmocka_unit_test(a_long_value_is_cut_between_characters),
         cmocka_unit_test(only_what_is_grave_enough_is_written),
         cmocka_unit_test(the_time_is_the_wall_clock),
+        cmocka_unit_test(a_flood_leaves_a_trace_and_no_more),
         cmocka_unit_test(lines_of_many_threads_stay_whole_and_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
