@@ -121,13 +121,3 @@ bool job_type_read(struct str word, enum job_type *out)
         }
     return false;
 }
-
-bool record_status_read(struct str word, enum record_status *out)
-{
-    for (unsigned i = 0; i < RECORD_STATUSES; i++)
-        if (str_eq(word, str_from(record_words[i]))) {
-            *out = (enum record_status)i;
-            return true;
-        }
-    return false;
-}

@@ -104,7 +104,6 @@ enum record_status {
     RECORD_CANCELED, /* one l */
 };
 const char *record_status_word(enum record_status status);
-bool record_status_read(struct str word, enum record_status *out); /* exact spelling */
 
 struct job_record { /* a row of devices.jobs, complete */
     struct str device_id, module_id, job_id;

@@ -247,19 +247,3 @@ enum err cert_ensure(const char *dir, const char *host, int64_t now_ticks, struc
         *made = done;
     return err;
 }
-
-enum err cert_due(const char *dir, int64_t *due_ticks, struct why *why)
-{
-    struct pair server = {0};
-    bool garbage;
-    enum err err = read_pair(dir, CERT_SERVER_FILE, CERT_SERVER_KEY_FILE, &server, &garbage, why);
-    if (!err && server.count == 0)
-        err = err_fail(ERR_CORRUPT, why, "%s/%s holds no certificate", dir, CERT_SERVER_FILE);
-    if (!err) {
-        bool last =
-            server.count >= 2 && end_of(&server) >= unix_time(X509_get0_notAfter(server.certs[1]));
-        *due_ticks = (last ? end_of(&server) : renewal_of(&server)) * TICKS_PER_SECOND;
-    }
-    pair_done(&server);
-    return err;
-}

@@ -43,8 +43,5 @@ struct cert_made {
 enum err cert_ensure(const char *dir, const char *host, int64_t now_ticks, struct cert_made *made,
                      struct why *why);
 
-/* When cert_ensure will have something to do: wall clock ticks. Errors as above. */
-enum err cert_due(const char *dir, int64_t *due_ticks, struct why *why);
-
 /* `dir`/`name` in `mem`, NUL-terminated. */
 const char *cert_path(struct arena *mem, const char *dir, const char *name);
