@@ -100,6 +100,8 @@ static void put_headers(struct service *service, struct service_lane *lane)
         add_header(lane, "Content-Type: application/json; charset=utf-8");
     if (request->any_version)
         add_header(lane, "If-Match: *");
+    else if (request->etag.ptr)
+        add_header(lane, str_format(&lane->mem, "If-Match: \"%.*s\"", STR_ARG(request->etag)).ptr);
     if (request->page_size)
         add_header(lane, str_format(&lane->mem, "x-ms-max-item-count: %u", request->page_size).ptr);
     if (request->continue_at.ptr)

@@ -82,6 +82,7 @@ struct service_request {
     struct str continue_at; /* token of the page before; STR_NONE for the first */
     unsigned page_size;     /* 0: the hub's choice */
     bool any_version;       /* If-Match: *, for what asks for one */
+    struct str etag;        /* or If-Match with this one; STR_NONE: without */
 };
 
 struct service_answer {
