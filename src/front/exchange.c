@@ -141,9 +141,17 @@ void exchange_fail(struct exchange *exchange, enum err err, const struct why *wh
 
 void exchange_header(struct exchange *exchange, const char *name, struct str value)
 {
-    if (exchange->header_count < EXCHANGE_HEADERS_MAX)
-        exchange->headers[exchange->header_count++] =
-            (struct http_header){str_from(name), str_copy(&exchange->mem, value)};
+    if (exchange->header_count == EXCHANGE_HEADERS_MAX)
+        return;
+    if (exchange->header_count == exchange->header_cap) {
+        size_t cap = exchange->header_cap ? exchange->header_cap * 4 : 8,
+               size = sizeof(*exchange->headers);
+        exchange->headers = arena_resize(&exchange->mem, exchange->headers,
+                                         exchange->header_cap * size, cap * size);
+        exchange->header_cap = cap;
+    }
+    exchange->headers[exchange->header_count++] = (struct http_header){
+        str_copy(&exchange->mem, str_from(name)), str_copy(&exchange->mem, value)};
 }
 
 void exchange_done(struct exchange *exchange)
@@ -239,7 +247,8 @@ bool exchange_stream(struct exchange *exchange, unsigned streams_max, int64_t ev
 static void put(struct exchange *exchange, struct buf *out,
                 void (*as)(struct buf *out, const struct http_response *response))
 {
-    struct http_header headers[EXCHANGE_HEADERS_MAX + 5];
+    struct http_header *headers =
+        arena_array(&exchange->mem, struct http_header, exchange->header_count + 5);
     size_t count = 0;
     if (exchange->out.len > 0 || exchange->media)
         headers[count++] = (struct http_header){
@@ -280,6 +289,14 @@ void exchange_put_part(struct exchange *exchange, struct buf *out)
     buf_reset(&exchange->out);
     if (!exchange->again)
         http_put_chunk_end(out);
+}
+
+struct str exchange_sent(const struct exchange *exchange, struct str name)
+{
+    for (size_t i = 0; i < exchange->sent_count; i++)
+        if (str_eq_nocase(exchange->sent[i].name, name))
+            return exchange->sent[i].value;
+    return STR_NONE;
 }
 
 struct str exchange_param(struct exchange *exchange, struct str name)

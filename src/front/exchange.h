@@ -15,8 +15,8 @@
 
 enum {
     EXCHANGE_SEGMENTS_MAX = 8,
-    EXCHANGE_HEADERS_MAX = 8,
-    JSON_DEPTH_MAX = 64, /* containers inside each other in any request */
+    EXCHANGE_HEADERS_MAX = 320, /* of an answer: the properties of a message, and our own */
+    JSON_DEPTH_MAX = 64,        /* containers inside each other in any request */
 };
 
 enum error_form {
@@ -42,14 +42,18 @@ struct exchange {
     struct str last_event_id;                /* likewise */
     struct str client_request_id;            /* to be echoed; STR_NONE when not asked for */
     yyjson_val *json; /* of the body, for routes that take JSON; NULL: none came */
+    struct str body;  /* for routes that take bytes */
+    /* Of routes for devices and of those that take bytes: all that the request has. */
+    struct http_header *sent;
+    size_t sent_count;
 
     /* the answer */
     int status;
     enum error_form form;
     const char *media; /* type of the body; NULL: JSON */
     struct buf out;
-    struct http_header headers[EXCHANGE_HEADERS_MAX];
-    size_t header_count;
+    struct http_header *headers; /* in mem */
+    size_t header_count, header_cap;
     char request_id[37];
 
     /* what it travels with */
@@ -102,6 +106,9 @@ void exchange_settle(struct exchange *exchange);
 void exchange_put(struct exchange *exchange, struct buf *out);
 /* The same of one part: with the head before the first, and the end behind the last. */
 void exchange_put_part(struct exchange *exchange, struct buf *out);
+
+/* A header of the request, by name without case; STR_NONE when absent. */
+struct str exchange_sent(const struct exchange *exchange, struct str name);
 
 /* A query parameter, percent-decoded; STR_NONE when absent. */
 struct str exchange_param(struct exchange *exchange, struct str name);

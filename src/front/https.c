@@ -91,6 +91,15 @@ static struct str keep_header(struct exchange *exchange, const struct http_reque
     return value.ptr ? str_copy(&exchange->mem, value) : STR_NONE;
 }
 
+static void keep_headers(struct exchange *exchange, const struct http_request *request)
+{
+    exchange->sent = arena_array(&exchange->mem, struct http_header, request->header_count);
+    for (size_t i = 0; i < request->header_count; i++)
+        exchange->sent[exchange->sent_count++] =
+            (struct http_header){str_copy(&exchange->mem, request->headers[i].name),
+                                 str_copy(&exchange->mem, request->headers[i].value)};
+}
+
 static enum err read_head(struct https_conn *https, struct exchange *exchange, struct why *why)
 {
     const struct http_request *request = &https->reader.request;
@@ -121,6 +130,10 @@ static enum err read_head(struct https_conn *https, struct exchange *exchange, s
     if (err != ERR_OK || https->route->need.one == 0)
         return err;
     exchange->form = https->route->form;
+    if (route_is_for_devices(https->route) || https->route->body == BODY_BYTES)
+        keep_headers(exchange, request);
+    if (route_is_for_devices(https->route))
+        return route_check_version(exchange, why);
     const char *reason;
     err = auth_service(https->front, http_header_get(request, STR("Authorization")),
                        https->route->need, &https->proof, &reason, why);
@@ -158,6 +171,10 @@ static enum err read_body(struct https_conn *https, struct exchange *exchange, s
     if (https->route->body == BODY_IGNORED ||
         (https->route->body == BODY_JSON_OR_NONE && body.len == 0))
         return ERR_OK;
+    if (https->route->body == BODY_BYTES) {
+        exchange->body = str_copy(&exchange->mem, body.ptr ? body : STR(""));
+        return ERR_OK;
+    }
     if (body.len == 0)
         return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_NULL, why, "the request needs a JSON body");
     enum err err = json_read(

@@ -67,6 +67,16 @@ static bool link_call(struct attachment *at, uint64_t call, struct str method, s
         (struct link_letter){.order = LINK_CALL, .call = call, .name = method, .payload = payload});
 }
 
+static bool link_message(struct attachment *at, const struct attached_message *message)
+{
+    return post(link_of(at), (struct link_letter){.order = LINK_MESSAGE,
+                                                  .call = message->sequence,
+                                                  .qos1 = message->qos1,
+                                                  .dup = message->dup,
+                                                  .name = message->properties,
+                                                  .payload = message->body});
+}
+
 static void link_close(struct attachment *at, enum close_reason reason)
 {
     post(link_of(at), (struct link_letter){.order = LINK_CLOSE, .reason = reason});
@@ -77,8 +87,11 @@ static void link_released(struct attachment *at)
     link_unref(link_of(at));
 }
 
-static const struct attachment_ops link_ops = {
-    .patch = link_patch, .call = link_call, .close = link_close, .released = link_released};
+static const struct attachment_ops link_ops = {.patch = link_patch,
+                                               .call = link_call,
+                                               .message = link_message,
+                                               .close = link_close,
+                                               .released = link_released};
 
 struct device_link *link_create(struct net_loop *loop, struct mqtt_session *session)
 {

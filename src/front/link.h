@@ -21,14 +21,16 @@ struct device_link *link_create(struct net_loop *loop, struct mqtt_session *sess
 void link_ref(struct device_link *link);
 void link_unref(struct device_link *link);
 
-enum link_order { LINK_PATCH, LINK_CALL, LINK_CLOSE };
+enum link_order { LINK_PATCH, LINK_CALL, LINK_MESSAGE, LINK_CLOSE };
 struct link_letter {
     struct net_mail mail;
     struct device_link *link;
     enum link_order order;
     int64_t version; /* of a patch */
-    uint64_t call;
+    uint64_t call;   /* or the sequence number of a message */
+    bool qos1, dup;  /* of a message */
     enum close_reason reason;
-    struct str name, payload; /* behind the struct */
+    struct str name,
+        payload; /* behind the struct; the name is that of a call, or a message's bag */
     size_t size;
 };

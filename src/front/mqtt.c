@@ -341,6 +341,7 @@ static void session_free(struct mqtt_session *session)
     link_unref(session->link);
     ws_destroy(session->ws);
     buf_done(&session->ws_in);
+    free(session->flights);
     arena_done(&session->mem);
     free(session);
 }
@@ -357,6 +358,7 @@ static void op_deliver(struct net_mail *mail, struct net_loop *loop)
         attached_now(session, op);
         break;
     case OP_DETACH:
+    case OP_MESSAGE_DONE: /* what could not be noted is sent again when its lock is over */
         op_destroy(op);
         break;
     case OP_SUBSCRIBE:
@@ -408,7 +410,8 @@ static bool on_packet(struct mqtt_session *session, const struct mqtt_packet *pa
         session->has_will = false;
         session_close(session, NULL);
         return true;
-    case MQTT_PUBACK: /* of a message with QoS 1: none is sent yet */
+    case MQTT_PUBACK:
+        session_puback(session, packet->packet_id);
         return true;
     case MQTT_CONNACK:
     case MQTT_SUBACK:
@@ -560,6 +563,10 @@ void mqtt_session_order(struct mqtt_session *session, const struct link_letter *
 {
     if (letter->order == LINK_CLOSE) {
         close_ordered(session, letter->reason);
+        return;
+    }
+    if (letter->order == LINK_MESSAGE) {
+        session_message(session, letter);
         return;
     }
     struct buf topic = {0}, spare = {0};

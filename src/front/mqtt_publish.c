@@ -26,14 +26,14 @@ static bool is_stamp(struct str name)
     return false;
 }
 
-struct message { /* a publish, or a will that has become one */
+struct publication { /* a publish, or a will that has become one */
     struct str bag, payload;
     bool retain, dup, will;
 };
 
 /* What the sender said and what the hub stamps, as one JSON object. */
 static struct str properties_json(const struct mqtt_session *session, const struct bag *bag,
-                                  const struct message *message, struct arena *mem)
+                                  const struct publication *message, struct arena *mem)
 {
     struct buf out = {0};
     buf_put(&out, STR("{"));
@@ -76,7 +76,7 @@ static struct str properties_json(const struct mqtt_session *session, const stru
     return text;
 }
 
-static struct mqtt_op *telemetry_op(struct mqtt_session *session, const struct message *message)
+static struct mqtt_op *telemetry_op(struct mqtt_session *session, const struct publication *message)
 {
     struct mqtt_op *op = op_create(session, OP_TELEMETRY);
     struct arena *mem = &op->task.mem;
@@ -100,10 +100,11 @@ void session_publish_will(struct mqtt_session *session)
     if (!session->has_will || session->number == 0)
         return;
     session->has_will = false;
-    struct mqtt_op *op = telemetry_op(session, &(struct message){.bag = session->will_bag,
-                                                                 .payload = session->will_payload,
-                                                                 .retain = session->will_retain,
-                                                                 .will = true});
+    struct mqtt_op *op =
+        telemetry_op(session, &(struct publication){.bag = session->will_bag,
+                                                    .payload = session->will_payload,
+                                                    .retain = session->will_retain,
+                                                    .will = true});
     if (op)
         op_post(op);
 }
@@ -334,10 +335,10 @@ bool session_publish(struct mqtt_session *session, const struct mqtt_publish *pu
     enum err err = ERR_OK;
     switch (topic.kind) {
     case TOPIC_TELEMETRY:
-        op = telemetry_op(session, &(struct message){.bag = topic.bag,
-                                                     .payload = publish->payload,
-                                                     .retain = publish->retain,
-                                                     .dup = publish->dup});
+        op = telemetry_op(session, &(struct publication){.bag = topic.bag,
+                                                         .payload = publish->payload,
+                                                         .retain = publish->retain,
+                                                         .dup = publish->dup});
         *reason = "too many properties";
         break;
     case TOPIC_TWIN_GET:

@@ -2,6 +2,7 @@
 #pragma once
 #include "front/auth.h"
 #include "front/mqtt.h"
+#include "hub/messages.h"
 #include "hub/methods.h"
 #include "hub/telemetry.h"
 #include "hub/twins.h"
@@ -11,6 +12,12 @@
 #include "wire/username.h"
 
 enum session_phase { SESSION_CONNECT, SESSION_ATTACHING, SESSION_ACTIVE, SESSION_CLOSING };
+
+/* A message with QoS 1 that the device has not acknowledged. */
+struct mqtt_flight {
+    uint64_t sequence;
+    uint16_t packet_id; /* 0: the place is free */
+};
 
 struct mqtt_session {
     struct front *front;
@@ -35,8 +42,10 @@ struct mqtt_session {
     bool has_will, will_retain;
     struct str will_bag, will_payload;
     struct mqtt_op *acks, **acks_last; /* publishes in the order of arrival, for PUBACK */
-    const char *auth_scope;            /* for the stamp: "device", "module" or "hub" */
     int64_t held_until_ns; /* by a quota; 0: not. The packet that waits has its share already */
+    struct mqtt_flight *flights; /* MESSAGE_WINDOW of them, from the first message on; ours */
+    uint16_t next_packet_id;
+    const char *auth_scope; /* for the stamp: "device", "module" or "hub" */
 };
 
 enum op_kind {
@@ -46,7 +55,8 @@ enum op_kind {
     OP_TWIN_GET,
     OP_REPORT,
     OP_ANSWER,
-    OP_TELEMETRY
+    OP_TELEMETRY,
+    OP_MESSAGE_DONE
 };
 
 /* One thing under way for a session: a hub task and what its answer needs. */
@@ -74,6 +84,7 @@ struct mqtt_op {
         struct twin_report report;
         struct method_answer answer;
         struct telemetry telemetry;
+        struct message_done message_done;
     };
 };
 
@@ -94,6 +105,10 @@ void session_close(struct mqtt_session *session, const char *reason);
  * set, never. */
 bool session_admit(struct mqtt_session *session, const struct mqtt_publish *publish,
                    const char **reason);
+/* mqtt_message.c: a cloud-to-device message goes out; a PUBACK comes back. */
+void session_message(struct mqtt_session *session, const struct link_letter *letter);
+void session_puback(struct mqtt_session *session, uint16_t packet_id);
+
 /* mqtt_publish.c: a PUBLISH of the device. False: the connection must end, `*reason` says why. */
 bool session_publish(struct mqtt_session *session, const struct mqtt_publish *publish,
                      const char **reason);

@@ -1,5 +1,6 @@
 #include "front/routes.h"
 #include "hub/bulk.h"
+#include "hub/messages.h"
 #include "hub/methods.h"
 #include "model/fault.h"
 
@@ -58,6 +59,14 @@ static const struct route routes[] = {
      IDENTITY_BODY_MAX, BODY_JSON, ERROR_FORM_A},
     {HTTP_METHOD_DELETE, "/devices/{}/modules/{}", rest_identity_delete, REGISTRY_WRITE, 0,
      BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_DELETE, "/devices/{}/commands", rest_message_purge, SERVICE, 0, BODY_IGNORED,
+     ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/messages/serviceBound/feedback", rest_feedback_receive, SERVICE, 0,
+     BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_DELETE, "/messages/serviceBound/feedback/{}", rest_feedback_complete, SERVICE, 0,
+     BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_POST, "/messages/serviceBound/feedback/{}/abandon", rest_feedback_abandon, SERVICE,
+     0, BODY_IGNORED, ERROR_FORM_A},
     {HTTP_METHOD_GET, "/statistics/devices", rest_statistics_devices, REGISTRY_READ, 0,
      BODY_IGNORED, ERROR_FORM_A},
     {HTTP_METHOD_GET, "/statistics/service", rest_statistics_service, REGISTRY_READ, 0,
@@ -105,6 +114,8 @@ static const struct route ours[] = {
     {HTTP_METHOD_GET, "/events/stream", rest_event_stream, SERVICE, 0, BODY_IGNORED, ERROR_FORM_A},
     {HTTP_METHOD_GET, "/events/partitions", rest_event_partitions, SERVICE, 0, BODY_IGNORED,
      ERROR_FORM_A},
+    {HTTP_METHOD_POST, "/devices/{}/messages/devicebound", rest_message_send, SERVICE,
+     MESSAGE_BOUND_SIZE_MAX, BODY_BYTES, ERROR_FORM_A},
     {HTTP_METHOD_POST, "/jobs/v2/preview", rest_job_preview, WRITE_OR_SERVICE, JOB_REQUEST_MAX,
      BODY_JSON, ERROR_FORM_A},
     {HTTP_METHOD_GET, "/jobs/v2/{}/events", rest_job_events, READ_OR_SERVICE, 0, BODY_IGNORED,

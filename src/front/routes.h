@@ -3,14 +3,15 @@
 #include "front/auth.h"
 #include "front/exchange.h"
 
-enum route_body { BODY_IGNORED, BODY_JSON, BODY_JSON_OR_NONE };
+enum route_body { BODY_IGNORED, BODY_JSON, BODY_JSON_OR_NONE, BODY_BYTES };
 
 struct route {
     enum http_method method;
     const char *path; /* "/devices/{}": segments; {} takes any, {name} likewise */
     void (*handle)(struct exchange *exchange);
-    struct auth_need need; /* zero: open to all */
-    size_t body_max;       /* bytes; 0: of none */
+    /* Zero: open to all. RIGHT_DEVICE_CONNECT alone: for devices, whose credentials the hub checks. */
+    struct auth_need need;
+    size_t body_max; /* bytes; 0: of none */
     enum route_body body;
     enum error_form form;
 };
@@ -21,6 +22,11 @@ enum err route_find(const struct exchange *exchange, const struct route **out, s
 
 /* The module of a path like /devices/{id}/modules/{mid}[/...]; empty when the path is a device's. */
 struct str route_module(const struct exchange *exchange);
+
+static inline bool route_is_for_devices(const struct route *route)
+{
+    return route->need.one == RIGHT_DEVICE_CONNECT;
+}
 
 /* Check the api-version parameter (FAULT_INVALID_PROTOCOL_VERSION). */
 enum err route_check_version(struct exchange *exchange, struct why *why);
@@ -61,5 +67,10 @@ void rest_event_stream(struct exchange *exchange);
 void rest_event_partitions(struct exchange *exchange);
 void rest_quota_get(struct exchange *exchange);
 void rest_quota_put(struct exchange *exchange);
+void rest_message_send(struct exchange *exchange);
+void rest_message_purge(struct exchange *exchange);
+void rest_feedback_receive(struct exchange *exchange);
+void rest_feedback_complete(struct exchange *exchange);
+void rest_feedback_abandon(struct exchange *exchange);
 void rest_healthz(struct exchange *exchange);
 void rest_metrics(struct exchange *exchange);

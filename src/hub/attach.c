@@ -1,5 +1,6 @@
 #include "hub/attach.h"
 #include "base/log.h"
+#include "hub/messages.h"
 #include "hub/methods.h"
 #include "model/fault.h"
 #include <assert.h>
@@ -31,16 +32,30 @@ bool attached_ready(struct hub *hub, uint32_t number)
     return at && at->methods_ready && at->calls_in_flight < ATTACH_CALLS_MAX;
 }
 
-static void methods_ready(struct hub *hub, struct attachment *at)
+static bool in_grace(const struct attachment *at)
 {
-    hub_timer_stop(hub, &at->ready_timer);
-    at->methods_ready = true;
-    methods_device_ready(hub, at->number);
+    return ((at->subscriptions & SUB_METHODS) && !at->methods_ready) ||
+           ((at->subscriptions & SUB_DEVICEBOUND) && !at->messages_ready);
+}
+
+/* It can take these now. The attachment may be gone afterwards: its link was full. */
+static void ready(struct hub *hub, struct attachment *at, unsigned subscriptions)
+{
+    uint32_t number = at->number;
+    at->methods_ready |= (subscriptions & SUB_METHODS) != 0;
+    at->messages_ready |= (subscriptions & SUB_DEVICEBOUND) != 0;
+    if (!in_grace(at))
+        hub_timer_stop(hub, &at->ready_timer);
+    if (subscriptions & SUB_METHODS)
+        methods_device_ready(hub, number);
+    if (subscriptions & SUB_DEVICEBOUND)
+        messages_pump(hub, number);
 }
 
 static void grace_over(struct hub_timer *timer, struct hub *hub)
 {
-    methods_ready(hub, from_ready_timer(timer));
+    struct attachment *at = from_ready_timer(timer);
+    ready(hub, at, at->subscriptions);
 }
 
 /* The hub forgets an attachment; what it was is the front's again. */
@@ -49,6 +64,7 @@ static void let_go(struct hub *hub, struct attachment *at)
     hub_timer_stop(hub, &at->ready_timer);
     hub_timer_stop(hub, &at->token_timer);
     map_remove(&hub->attachments, at->number);
+    messages_lost(hub, at);
     presence_disconnect(hub->presence, at->number, hub_now_ticks(hub));
     atomic_fetch_sub(&hub->stats.attachments, 1);
     if (hub->engine)
@@ -149,13 +165,14 @@ static enum task_next attach_act(struct hub_task *task, struct hub *hub)
     at->number = attach->number;
     at->generation = hub->next_generation++;
     at->subscriptions = attach->filters;
+    at->qos1 = attach->qos1;
     at->calls_in_flight = 0;
-    at->methods_ready = false;
+    at->methods_ready = at->messages_ready = false;
     map_put(&hub->attachments, at->number, at);
     presence_connect(hub->presence, at->number, hub_now_ticks(hub));
     atomic_fetch_add(&hub->stats.attachments, 1);
     arm_token_timer(hub, at, attach->token_expiry_s);
-    if (at->subscriptions & SUB_METHODS) {
+    if (in_grace(at)) {
         at->ready_timer.fire = grace_over;
         hub_timer_mono(hub, &at->ready_timer,
                        hub_mono_ns(hub) + ATTACH_RESTORED_GRACE_MS * NS_PER_MS);
@@ -204,6 +221,19 @@ static enum err subscribe_decide(struct hub_task *task, struct hub_turn *turn, s
     return ERR_OK;
 }
 
+static void unsubscribed(struct hub *hub, struct attachment *at, unsigned filters)
+{
+    at->subscriptions &= ~filters;
+    if (filters & SUB_METHODS)
+        at->methods_ready = false;
+    if (filters & SUB_DEVICEBOUND)
+        at->messages_ready = false;
+    if (!in_grace(at))
+        hub_timer_stop(hub, &at->ready_timer);
+    if ((filters & SUB_METHODS) && hub->engine)
+        hub->engine->ops->device_gone(hub->engine, hub, at->number);
+}
+
 static enum task_next subscribe_act(struct hub_task *task, struct hub *hub)
 {
     struct subscribe *subscribe = (struct subscribe *)task;
@@ -212,21 +242,17 @@ static enum task_next subscribe_act(struct hub_task *task, struct hub *hub)
         return TASK_REPLY;
     presence_touch(hub->presence, at->number, hub_now_ticks(hub));
     if (subscribe->remove) {
-        at->subscriptions &= ~(unsigned)subscribe->filters;
-        if (subscribe->filters & SUB_METHODS) {
-            hub_timer_stop(hub, &at->ready_timer);
-            at->methods_ready = false;
-            if (hub->engine)
-                hub->engine->ops->device_gone(hub->engine, hub, at->number);
-        }
+        unsubscribed(hub, at, subscribe->filters);
         return TASK_REPLY;
     }
-    at->subscriptions |= subscribe->filters;
-    if (!(subscribe->filters & SUB_METHODS))
+    unsigned filters = subscribe->filters;
+    at->subscriptions |= filters;
+    at->qos1 = (at->qos1 & ~filters) | (subscribe->qos1 & filters);
+    if (!(filters & (SUB_METHODS | SUB_DEVICEBOUND)))
         return TASK_REPLY;
     /* SUBACK first, then what has waited: the safe order for SDKs. */
     hub_reply(task, ERR_OK);
-    methods_ready(hub, at);
+    ready(hub, at, filters);
     return TASK_HOLD;
 }
 

@@ -31,12 +31,21 @@ enum close_reason {
     CLOSE_STOPPING,
 };
 
+struct attached_message {
+    uint64_t sequence;
+    bool qos1, dup;
+    struct str properties; /* text of a property bag */
+    struct str body;
+};
+
 struct attachment;
 struct attachment_ops { /* hub thread; must not block */
     /* Send a desired-property patch / a method call. False when the link is full: the hub closes
      * it. */
     bool (*patch)(struct attachment *at, int64_t version, struct str payload);
     bool (*call)(struct attachment *at, uint64_t call, struct str method, struct str payload);
+    /* A cloud-to-device message; with qos1 the front posts a message_done when the device has it. */
+    bool (*message)(struct attachment *at, const struct attached_message *message);
     /* End the connection. The front answers with a detach task as for any other end. */
     void (*close)(struct attachment *at, enum close_reason reason);
     /* The hub lets go: no op will be called again. Frees or unrefs. */
@@ -48,7 +57,9 @@ struct attachment {
     uint64_t generation;    /* set by attach, never reused */
     unsigned subscriptions; /* SUB_ bits; hub thread */
     unsigned calls_in_flight;
-    bool methods_ready; /* calls may be sent */
+    unsigned qos1;       /* those of them that are delivered with QoS 1 */
+    bool methods_ready;  /* calls may be sent */
+    bool messages_ready; /* and messages */
     struct hub_timer ready_timer, token_timer;
 };
 

@@ -1,7 +1,9 @@
 #include "hub/hub.h"
 #include "base/log.h"
 #include "hub/attach.h"
+#include "hub/messages.h"
 #include "hub/methods.h"
+#include "hub/notices.h"
 #include "hub/quotas.h"
 #include "model/fault.h"
 #include <assert.h>
@@ -111,6 +113,10 @@ enum err hub_create(const struct hub_config *config, struct hub **out, struct wh
         err = reserve_first_calls(hub, why);
     if (err == ERR_OK && config->quotas)
         err = hub_quotas_load(hub, why);
+    if (err == ERR_OK)
+        err = messages_create(hub, why);
+    if (err == ERR_OK)
+        err = notices_create(hub, why);
     if (err != ERR_OK) {
         hub_destroy(hub);
         return err;
@@ -150,6 +156,8 @@ void hub_destroy(struct hub *hub)
     attach_close_all(hub, CLOSE_STOPPING);
     methods_stop(hub);
     hub_drain(hub);
+    messages_destroy(hub);
+    notices_destroy(hub);
     mailbox_done(&hub->inbox);
     heap_done(&hub->mono_timers);
     heap_done(&hub->hub_timers);

@@ -47,6 +47,12 @@ struct hub_timer {
     void (*fire)(struct hub_timer *timer, struct hub *hub);
 };
 
+struct message_settings {    /* 0: the default */
+    int64_t ttl_s;           /* of messages whose sender named no expiry; MESSAGE_TTL_S */
+    unsigned deliveries_max; /* MESSAGE_DELIVERIES */
+    int64_t notice_ttl_s;    /* of feedback and file notifications; NOTICE_TTL_S */
+};
+
 struct hub_config {
     struct store *store;
     struct eventlog *eventlog; /* NULL only where no telemetry is sent (tests) */
@@ -54,12 +60,13 @@ struct hub_config {
     struct random *random;
     struct policy_board *policies; /* NULL only where nobody changes them (tests) */
     struct quota_board *quotas;    /* NULL: none (tests) */
+    struct message_settings messages;
 };
 
 struct hub_stats {                    /* for /metrics; any thread */
     atomic_uint_fast64_t job_changes; /* commits that touched a job: who watches one looks then */
     atomic_uint_fast64_t turns, tasks, tasks_refused, commits_failed, attachments, calls_sent,
-        calls_answered, calls_timed_out, patches_sent, telemetry;
+        calls_answered, calls_timed_out, patches_sent, telemetry, messages_sent, notices_dropped;
 };
 
 struct hub {
@@ -74,6 +81,8 @@ struct hub {
     struct map attachments;         /* number -> struct attachment */
     struct map calls;               /* call number -> struct hub_call */
     struct map methods_waiting;     /* number -> list of calls that wait for the device */
+    struct hub_messages *messages;  /* to devices */
+    struct hub_notices *notices;    /* to services */
     uint64_t next_call, call_limit; /* call_limit: reserved on disk up to here, exclusive */
     bool reserving;                 /* a task that reserves more call numbers is under way */
     uint64_t next_generation;

@@ -19,6 +19,7 @@ struct page {
     struct page *next_dirty;
     uint32_t index;
     struct entry entries[STORE_PRESENCE_PAGE];
+    atomic_uchar messages[STORE_PRESENCE_PAGE]; /* that wait; not packed */
 };
 
 struct presence_table {
@@ -86,10 +87,12 @@ struct presence presence_get(const struct presence_table *table, uint32_t number
         return PRESENCE_NEVER;
     struct entry *entry = &page->entries[number % STORE_PRESENCE_PAGE];
     int64_t changed = atomic_load_explicit(&entry->changed, memory_order_relaxed);
-    return (struct presence){.connected = changed & 1,
-                             .changed_ticks = changed >> 1,
-                             .activity_ticks =
-                                 atomic_load_explicit(&entry->activity, memory_order_relaxed)};
+    return (struct presence){
+        .connected = changed & 1,
+        .changed_ticks = changed >> 1,
+        .activity_ticks = atomic_load_explicit(&entry->activity, memory_order_relaxed),
+        .messages = atomic_load_explicit(&page->messages[number % STORE_PRESENCE_PAGE],
+                                         memory_order_relaxed)};
 }
 
 uint32_t presence_connected_count(const struct presence_table *table)
@@ -121,6 +124,13 @@ void presence_disconnect(struct presence_table *table, uint32_t number, int64_t 
 void presence_touch(struct presence_table *table, uint32_t number, int64_t now_ticks)
 {
     atomic_store_explicit(&writable(table, number)->activity, now_ticks, memory_order_relaxed);
+}
+
+void presence_set_messages(struct presence_table *table, uint32_t number, unsigned count)
+{
+    struct page *page = page_of(table, number / STORE_PRESENCE_PAGE);
+    atomic_store_explicit(&page->messages[number % STORE_PRESENCE_PAGE], (unsigned char)count,
+                          memory_order_relaxed);
 }
 
 void presence_forget(struct presence_table *table, uint32_t number)

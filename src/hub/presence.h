@@ -19,6 +19,8 @@ uint32_t presence_connected_count(const struct presence_table *table);
 void presence_connect(struct presence_table *table, uint32_t number, int64_t now_ticks);
 void presence_disconnect(struct presence_table *table, uint32_t number, int64_t now_ticks);
 void presence_touch(struct presence_table *table, uint32_t number, int64_t now_ticks);
+/* How many messages wait for it: not kept on disk here, the messages are. */
+void presence_set_messages(struct presence_table *table, uint32_t number, unsigned count);
 void presence_forget(struct presence_table *table, uint32_t number);
 
 /* Pack the next changed page for the store, its bytes in `mem`; false when none is left. The page

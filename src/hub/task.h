@@ -56,6 +56,7 @@ struct hub_turn {
     struct arena mem;  /* gone after act */
     int64_t now_ticks; /* hub clock, the same for the whole turn */
     struct turn_set *set;
+    struct message_turn *messages; /* of messages.c; NULL while nothing was asked of it */
 };
 
 /* Load: names wanted. Asking twice for the same is harmless; parts add up. */
@@ -95,6 +96,8 @@ void turn_put_outcome(struct hub_turn *turn, struct job_outcome outcome);
 void turn_put_group(struct hub_turn *turn, struct job_group group);
 void turn_put_page(struct hub_turn *turn, struct presence_page page);
 void turn_put_setting(struct hub_turn *turn, struct store_setting setting); /* texts in turn->mem */
+/* A task of this turn has changed something that is kept elsewhere (messages.c). */
+void turn_note_change(struct hub_turn *turn);
 void turn_reserve_calls(struct hub_turn *turn); /* one more STORE_CALL_BLOCK */
 
 /* The access policies, and all of them anew; the array must live as long as its task. */

@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "hub/hub.h"
+#include "hub/messages.h"
 #include "model/fault.h"
 #include <assert.h>
 
@@ -297,6 +298,7 @@ void turn_delete(struct hub_turn *turn, struct entity *entity)
 {
     entity->deleted = true;
     turn_changed(turn, entity, PART_IDENTITY);
+    messages_forget(turn, entity->id.number);
 }
 
 int64_t turn_next_version(const struct entity *entity)
@@ -381,6 +383,11 @@ void turn_set_policies(struct hub_turn *turn, const struct policy *policies, siz
     turn->set->change_count++;
 }
 
+void turn_note_change(struct hub_turn *turn)
+{
+    turn->set->change_count++;
+}
+
 void turn_reserve_calls(struct hub_turn *turn)
 {
     turn->set->counters.next_call += STORE_CALL_BLOCK;
@@ -459,9 +466,11 @@ static enum err commit(struct hub_turn *turn, struct why *why)
         .pages = set->pages.items,
         .page_count = set->pages.count,
     };
+    messages_put_rows(turn, &changes);
     enum err err = store_commit(turn->hub->store, &changes, why);
     if (err != ERR_OK)
         return err;
+    messages_committed(turn);
     turn->hub->counters = set->counters;
     if (job_count > 0)
         atomic_fetch_add(&turn->hub->stats.job_changes, 1);
@@ -560,6 +569,7 @@ static struct mail *pass(struct hub_turn *turn, struct mail *tasks)
     strmap_done(&set.families);
     map_done(&set.numbers);
     map_done(&set.wanted);
+    messages_turn_over(turn);
     turn->set = NULL;
     return again;
 }

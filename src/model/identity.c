@@ -185,7 +185,7 @@ void identity_put_json(struct buf *out, const struct identity *identity,
     put_time(out, "connectionStateUpdatedTime", presence->changed_ticks);
     put_time(out, "statusUpdatedTime", identity->status_ticks);
     put_time(out, "lastActivityTime", presence->activity_ticks);
-    json_put_member_i64(out, "cloudToDeviceMessageCount", 0);
+    json_put_member_i64(out, "cloudToDeviceMessageCount", presence->messages);
     put_authentication(out, identity);
     identity_put_edge(out, identity);
     buf_put_char(out, '}');

@@ -57,8 +57,9 @@ struct presence {
     bool connected;
     int64_t changed_ticks;  /* TIME_UNSET before the first connection */
     int64_t activity_ticks; /* TIME_UNSET before the first */
+    unsigned messages;      /* cloud-to-device, that wait */
 };
-#define PRESENCE_NEVER ((struct presence){false, TIME_UNSET, TIME_UNSET})
+#define PRESENCE_NEVER ((struct presence){false, TIME_UNSET, TIME_UNSET, 0})
 
 /* 1 to 128 characters of the alphabet of spec/quotas-errors-auth.md 4.2. */
 bool identity_id_valid(struct str id);

@@ -157,7 +157,7 @@ static void put_identity(struct buf *out, const struct identity *identity,
     json_put_member_str(out, "connectionState",
                         presence->connected ? STR("Connected") : STR("Disconnected"));
     json_put_member_time(out, "lastActivityTime", presence->activity_ticks);
-    json_put_member_i64(out, "cloudToDeviceMessageCount", 0);
+    json_put_member_i64(out, "cloudToDeviceMessageCount", presence->messages);
     json_put_member_str(out, "authenticationType", str_from(identity_auth_word(identity->auth)));
     identity_put_thumbprints(out, identity);
     if (identity->model_id.len > 0)

@@ -89,7 +89,7 @@ static struct value read_activity_time(const struct source *src)
 
 static struct value read_message_count(const struct source *src)
 {
-    return value_of_number(0);
+    return value_of_number(src->doc->twin->presence.messages);
 }
 
 static struct value read_authentication(const struct source *src)
@@ -362,7 +362,7 @@ static const struct field fields[] = {
     {IN_TWIN, "statusUpdateTime", .needs = IDENTITY, .read = read_status_time},
     {IN_TWIN, "connectionState", .read = read_connection_state, .needs = PRESENCE},
     {IN_TWIN, "lastActivityTime", .read = read_activity_time, .needs = PRESENCE},
-    {IN_TWIN, "cloudToDeviceMessageCount", .read = read_message_count},
+    {IN_TWIN, "cloudToDeviceMessageCount", .read = read_message_count, .needs = PRESENCE},
     {IN_TWIN, "authenticationType", .needs = IDENTITY, .read = read_authentication},
     {IN_TWIN, "x509Thumbprint", IN_THUMBPRINT, .needs = IDENTITY, .read = read_thumbprint,
      .put = put_thumbprint},

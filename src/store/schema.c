@@ -102,8 +102,28 @@ static const char store_v5[] = "ALTER TABLE identity ADD COLUMN managed_by TEXT;
 static const char store_v6[] =
     "CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;";
 
-static const char *const store_steps[] = {store_v1, store_v2, store_v3,
-                                          store_v4, store_v5, store_v6};
+/* Cloud-to-device messages. What changes while one waits (lock, deliveries) stands apart from what it
+ * says; `id` comes before the rest, so that a look at it reads no page of the body. A notice is
+ * what services fetch: feedback and file notifications, by kind. `message_head` gives sequence numbers
+ * to all of them. Numbers of enums (ack, kind) are part of the format. */
+static const char store_v7[] =
+    "CREATE TABLE message_head (only INTEGER PRIMARY KEY CHECK (only = 1),"
+    "  next_sequence INTEGER NOT NULL);"
+    "INSERT INTO message_head VALUES (1, 1);"
+    "CREATE TABLE message (number INTEGER NOT NULL, sequence INTEGER NOT NULL,"
+    "  enqueued INTEGER NOT NULL, expires INTEGER NOT NULL, size INTEGER NOT NULL,"
+    "  deliveries INTEGER NOT NULL, ack INTEGER NOT NULL, locked INTEGER, token BLOB,"
+    "  PRIMARY KEY (number, sequence)) WITHOUT ROWID;"
+    "CREATE TABLE message_text (sequence INTEGER PRIMARY KEY, id TEXT NOT NULL,"
+    "  properties TEXT NOT NULL, body BLOB NOT NULL);"
+    "CREATE TABLE notice (kind INTEGER NOT NULL, sequence INTEGER NOT NULL,"
+    "  enqueued INTEGER NOT NULL, expires INTEGER NOT NULL, deliveries INTEGER NOT NULL,"
+    "  locked INTEGER, token BLOB, text TEXT NOT NULL,"
+    "  PRIMARY KEY (kind, sequence)) WITHOUT ROWID;"
+    "CREATE INDEX notice_token ON notice (token) WHERE token IS NOT NULL;";
+
+static const char *const store_steps[] = {store_v1, store_v2, store_v3, store_v4,
+                                          store_v5, store_v6, store_v7};
 _Static_assert(sizeof store_steps / sizeof *store_steps == STORE_SCHEMA, "a step for each version");
 
 const struct schema store_schema = {

@@ -38,6 +38,8 @@
     " p.failures"                                                                                  \
     " FROM job j JOIN job_progress p ON p.number = j.number"
 
+#define NOTICE "SELECT sequence, enqueued, expires, deliveries, locked, token, text FROM notice"
+
 #define WRITE_SECTION(table)                                                                       \
     "INSERT OR REPLACE INTO " table " (number, version, stamp, vals, meta)"                        \
     " VALUES (?1, ?2, ?3, ?4, ?5)"
@@ -119,6 +121,26 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_WRITE_GROUP] = "INSERT INTO job_group (job, id, value, targets) VALUES (?1, ?2, ?3, ?4)",
     [SQL_WRITE_EVENT] =
         "INSERT INTO job_event (sequence, job, kind, time, text) VALUES (?1, ?2, ?3, ?4, ?5)",
+
+    [SQL_WRITE_MESSAGE] =
+        "INSERT OR REPLACE INTO message (number, sequence, enqueued, expires, size, deliveries,"
+        " ack, locked, token) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [SQL_WRITE_MESSAGE_TEXT] =
+        "INSERT INTO message_text (sequence, id, properties, body) VALUES (?1, ?2, ?3, ?4)",
+    [SQL_REMOVE_MESSAGE] = "DELETE FROM message WHERE number = ?1 AND sequence = ?2",
+    [SQL_REMOVE_MESSAGE_TEXT] = "DELETE FROM message_text WHERE sequence = ?1",
+    [SQL_WRITE_NEXT_SEQUENCE] = "UPDATE message_head SET next_sequence = ?1",
+    [SQL_WRITE_NOTICE] =
+        "INSERT OR REPLACE INTO notice (kind, sequence, enqueued, expires, deliveries, locked,"
+        " token, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [SQL_REMOVE_NOTICE] = "DELETE FROM notice WHERE kind = ?1 AND sequence = ?2",
+    [SQL_MESSAGES] = "SELECT number, sequence, enqueued, expires, size, deliveries, ack, locked,"
+                     " token FROM message ORDER BY number, sequence",
+    [SQL_MESSAGE_ID] = "SELECT id FROM message_text WHERE sequence = ?1",
+    [SQL_MESSAGE_TEXT] = "SELECT id, properties, body FROM message_text WHERE sequence = ?1",
+    [SQL_NEXT_SEQUENCE] = "SELECT next_sequence FROM message_head",
+    [SQL_NOTICES] = NOTICE " WHERE kind = ?1 ORDER BY sequence",
+    [SQL_NOTICES_LOCKED] = NOTICE " WHERE kind = ?1 AND token = ?2 ORDER BY sequence",
 
     [SQL_PURGE_ENTRIES] = PURGE("job_entry", "number"),
     [SQL_PURGE_GROUPS] = PURGE("job_group", "id"),

@@ -249,5 +249,9 @@ static const struct store_reader_ops reader_ops = {
     .job_events = sqlite_job_events,
     .job_groups = sqlite_job_groups,
     .job_list = sqlite_job_list,
+    .messages = sqlite_messages,
+    .message_text = sqlite_message_text,
+    .next_sequence = sqlite_next_sequence,
+    .notices = sqlite_notices,
     .names = sqlite_names,
 };

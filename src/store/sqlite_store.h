@@ -8,6 +8,7 @@
  *   sqlite_index.c  entries of path indexes; index_care.c which there are; index_fill.c how they begin
  *   sqlite_write.c  a commit
  *   sqlite_jobs.c   rows of jobs
+ *   sqlite_messages.c  messages to devices, notices to services
  *   sqlite_purge.c  what is no longer needed
  *   checkpoint.c    the thread
  *   sql.c, schema.c the texts */
@@ -167,6 +168,18 @@ enum err sqlite_job_groups(struct store_reader *reader, uint32_t job,
 enum err sqlite_job_outcomes(struct store_reader *reader, uint32_t job, uint32_t id,
                              bool (*visit)(void *, const struct job_outcome *), void *arg,
                              struct why *why);
+
+enum err sqlite_messages(struct store_reader *reader,
+                         bool (*visit)(void *, uint32_t number, const struct message *), void *arg,
+                         struct why *why);
+enum err sqlite_message_text(struct store_reader *reader, uint64_t sequence, bool whole,
+                             struct arena *mem, struct message_text *out, struct why *why);
+enum err sqlite_next_sequence(struct store_reader *reader, uint64_t *out, struct why *why);
+enum err sqlite_notices(struct store_reader *reader, enum notice_kind kind, struct str token,
+                        bool (*visit)(void *, const struct notice *), void *arg, struct why *why);
+/* Inside a commit: its messages, its notices, their next number. */
+enum err sqlite_write_messages(struct db *db, const struct store_commit *commit, uint64_t *rows,
+                               struct why *why);
 
 /* Devices that a commit creates and deletes, inside its transaction. */
 enum err sqlite_fleet_change(struct db *db, const roaring_bitmap_t *come,

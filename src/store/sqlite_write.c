@@ -19,7 +19,7 @@ typedef enum err write_step(struct writing *w);
 static write_step write_counters, write_policies, write_settings, write_jobs, follow_indexes,
     delete_entities, write_identities, write_fleet, write_tags, write_desired, write_reported,
     write_sessions, write_slices, write_cursors, write_chunks, write_entries, write_outcomes,
-    write_groups, write_events, write_pages;
+    write_groups, write_events, write_messages, write_pages;
 
 /* Jobs come before deletions, since a job of this very commit may mention the deleted; deletions
  * come before identities, since a name may be given away in the turn that freed it. */
@@ -27,7 +27,8 @@ static write_step *const steps[] = {
     write_counters,  write_policies,   write_settings, write_jobs,    follow_indexes,
     delete_entities, write_identities, write_fleet,    write_tags,    write_desired,
     write_reported,  write_sessions,   write_slices,   write_cursors, write_chunks,
-    write_entries,   write_outcomes,   write_groups,   write_events,  write_pages,
+    write_entries,   write_outcomes,   write_groups,   write_events,  write_messages,
+    write_pages,
 };
 
 static enum err transact(struct writing *w, write_step *const *todo, size_t count);
@@ -394,6 +395,11 @@ static enum err write_pages(struct writing *w)
         err = run(w, query);
     }
     return err;
+}
+
+static enum err write_messages(struct writing *w)
+{
+    return sqlite_write_messages(w->db, w->commit, &w->rows, w->why);
 }
 
 /* ---- rows of jobs ---- */

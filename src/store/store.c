@@ -202,6 +202,30 @@ enum err store_job_groups(struct store_reader *reader, uint32_t job,
     return reader->ops->job_groups(reader, job, visit, arg, why);
 }
 
+enum err store_messages(struct store_reader *reader,
+                        bool (*visit)(void *, uint32_t number, const struct message *), void *arg,
+                        struct why *why)
+{
+    return reader->ops->messages(reader, visit, arg, why);
+}
+
+enum err store_message_text(struct store_reader *reader, uint64_t sequence, bool whole,
+                            struct arena *mem, struct message_text *out, struct why *why)
+{
+    return reader->ops->message_text(reader, sequence, whole, mem, out, why);
+}
+
+enum err store_next_sequence(struct store_reader *reader, uint64_t *out, struct why *why)
+{
+    return reader->ops->next_sequence(reader, out, why);
+}
+
+enum err store_notices(struct store_reader *reader, enum notice_kind kind, struct str token,
+                       bool (*visit)(void *, const struct notice *), void *arg, struct why *why)
+{
+    return reader->ops->notices(reader, kind, token, visit, arg, why);
+}
+
 enum err store_names(struct store_reader *reader, struct store_name *names, size_t count,
                      struct arena *mem, struct why *why)
 {

@@ -17,6 +17,7 @@
  * Errors of every function: ERR_OUTSIDE (FAULT_SERVICE_UNAVAILABLE) disk or database let us down,
  * ERR_CORRUPT stored bytes are not ours. Source: design, chapters Twins, Job engine, Store. */
 #pragma once
+#include "model/devicebound.h"
 #include "model/job_event.h"
 #include "model/policy.h"
 #include "model/twin.h"
@@ -24,7 +25,7 @@
 #include <roaring/roaring.h>
 
 enum {
-    STORE_SCHEMA = 6,
+    STORE_SCHEMA = 7,
     STORE_SLICE_BITS = 16,      /* a slice of a target set covers 65,536 numbers */
     STORE_PRESENCE_PAGE = 1024, /* identities per page */
     STORE_CALL_BLOCK = 1 << 20, /* method call numbers reserved at a time */
@@ -138,6 +139,35 @@ struct presence_page {
     struct str bytes; /* opaque here, packed by the hub */
 };
 
+/* ---- messages to devices, and notices to services ---- */
+enum row_op { ROW_INSERT, ROW_UPDATE, ROW_REMOVE };
+struct message_text {
+    struct str id;         /* the sender's; may be empty */
+    struct str properties; /* a property bag, as devices get it over MQTT */
+    struct str body;       /* any bytes */
+};
+struct message_change {
+    enum row_op op;
+    uint32_t number;          /* whose queue */
+    struct message message;   /* its lock is stored when a token has it */
+    struct message_text text; /* of an insert */
+};
+
+enum notice_kind { NOTICE_FEEDBACK, NOTICE_FILE }; /* part of the format */
+struct notice {
+    enum notice_kind kind;
+    uint64_t sequence;
+    int64_t enqueued_ticks, expires_ticks;
+    unsigned deliveries;  /* that failed so far */
+    int64_t locked_ticks; /* end of its lock, TIME_UNSET: none */
+    struct str token;     /* of its lock, MESSAGE_TOKEN_SIZE bytes; STR_NONE: none */
+    struct str text;      /* a JSON object */
+};
+struct notice_change {
+    enum row_op op;
+    struct notice notice;
+};
+
 struct store_counters {
     uint32_t next_number; /* of identities, from 1 */
     uint32_t next_job;    /* from 1 */
@@ -173,6 +203,11 @@ struct store_commit { /* everything that one turn changed; zero what is not need
     size_t event_count;
     const struct presence_page *pages; /* inserted or replaced */
     size_t page_count;
+    const struct message_change *messages; /* in this order */
+    size_t message_count;
+    const struct notice_change *notices; /* in this order */
+    size_t notice_count;
+    uint64_t next_sequence; /* of messages and notices, from 1; 0: unchanged */
 };
 /* One transaction, on disk before it returns. ERR_BUSY under STORE_FULL. ERR_CONFLICT when a name, a
  * number or a job id is taken, or an identity to update is gone: somebody decided on old records.
@@ -308,6 +343,19 @@ enum err store_job_events(struct store_reader *reader, uint32_t job, uint64_t af
 enum err store_job_groups(struct store_reader *reader, uint32_t job,
                           bool (*visit)(void *arg, const struct job_group *group), void *arg,
                           struct why *why);
+/* All messages that wait, by number and sequence, without their texts. */
+enum err store_messages(struct store_reader *reader,
+                        bool (*visit)(void *arg, uint32_t number, const struct message *message),
+                        void *arg, struct why *why);
+/* What a message says, in `mem`; only its id unless the `whole` is wanted. All STR_NONE when there is no
+ * such message. */
+enum err store_message_text(struct store_reader *reader, uint64_t sequence, bool whole,
+                            struct arena *mem, struct message_text *out, struct why *why);
+enum err store_next_sequence(struct store_reader *reader, uint64_t *out, struct why *why);
+/* Notices of a kind in the order of their numbers; with a `token` only those that it locks. */
+enum err store_notices(struct store_reader *reader, enum notice_kind kind, struct str token,
+                       bool (*visit)(void *arg, const struct notice *notice), void *arg,
+                       struct why *why);
 struct store_name {
     uint32_t number;                 /* in */
     struct str device_id, module_id; /* out; STR_NONE when neither stored nor remembered */

@@ -66,6 +66,14 @@ struct store_reader_ops {
     enum err (*job_outcomes)(struct store_reader *, uint32_t job, uint32_t id,
                              bool (*visit)(void *, const struct job_outcome *), void *arg,
                              struct why *);
+    enum err (*messages)(struct store_reader *,
+                         bool (*visit)(void *, uint32_t number, const struct message *), void *arg,
+                         struct why *);
+    enum err (*message_text)(struct store_reader *, uint64_t sequence, bool whole, struct arena *,
+                             struct message_text *, struct why *);
+    enum err (*next_sequence)(struct store_reader *, uint64_t *, struct why *);
+    enum err (*notices)(struct store_reader *, enum notice_kind, struct str token,
+                        bool (*visit)(void *, const struct notice *), void *arg, struct why *);
     enum err (*names)(struct store_reader *, struct store_name *, size_t count, struct arena *,
                       struct why *);
 };

@@ -115,7 +115,8 @@ static void let_go(struct attachment *at)
 {
 }
 
-static const struct attachment_ops noting_ops = {no_patch, note_call, nothing, let_go};
+static const struct attachment_ops noting_ops = {
+    .patch = no_patch, .call = note_call, .close = nothing, .released = let_go};
 
 static void come(struct job_rig *jobs, struct device *device, uint32_t number)
 {

@@ -191,7 +191,8 @@ static void released(struct attachment *at)
     atomic_store(&((struct thread_device *)at)->released, true);
 }
 
-static const struct attachment_ops thread_device_ops = {patch_ok, call_ok, close_ok, released};
+static const struct attachment_ops thread_device_ops = {
+    .patch = patch_ok, .call = call_ok, .close = close_ok, .released = released};
 
 static enum err anyone(struct attach *attach, const struct identity *identity, struct why *why)
 {

@@ -86,8 +86,10 @@ void rig_open_at(struct rig *rig, const char *dir)
 void rig_start(struct rig *rig)
 {
     struct why why = {0};
-    struct hub_config config = {
-        .store = rig->store, .clock = &rig->clock.clock, .random = &rig->random.random};
+    struct hub_config config = {.store = rig->store,
+                                .clock = &rig->clock.clock,
+                                .random = &rig->random.random,
+                                .messages = rig->messages};
     ok("hub_create", hub_create(&config, &rig->hub, &why), &why);
     ok("readers_create",
        readers_create(&(struct readers_config){.hub = rig->hub, .inline_only = true}, &rig->readers,
@@ -339,6 +341,18 @@ static bool take_call(struct attachment *at, uint64_t call, struct str method, s
     return true;
 }
 
+static bool take_message(struct attachment *at, const struct attached_message *message)
+{
+    struct device *device = device_of(at);
+    if (device->deaf)
+        return false;
+    buf_printf(&device->rig->log, "%s message %.*s %.*s%s%s\n", device->id,
+               STR_ARG(message->properties), STR_ARG(message->body), message->dup ? " again" : "",
+               message->qos1 ? "" : " qos 0");
+    device->message = message->sequence;
+    return true;
+}
+
 static void take_close(struct attachment *at, enum close_reason reason)
 {
     static const char *const words[] = {
@@ -357,8 +371,11 @@ static void take_released(struct attachment *at)
     device->released = true;
 }
 
-static const struct attachment_ops device_ops = {
-    .patch = take_patch, .call = take_call, .close = take_close, .released = take_released};
+static const struct attachment_ops device_ops = {.patch = take_patch,
+                                                 .call = take_call,
+                                                 .message = take_message,
+                                                 .close = take_close,
+                                                 .released = take_released};
 
 static enum err no_secret(struct attach *attach, const struct identity *identity, struct why *why)
 {
@@ -379,8 +396,11 @@ struct attach *attach_task(struct device *device, bool clean)
 
 void device_attach(struct rig *rig, struct device *device, const char *id, bool clean)
 {
-    *device =
-        (struct device){.rig = rig, .id = id, .at.ops = &device_ops, .answer = device->answer};
+    *device = (struct device){.rig = rig,
+                              .id = id,
+                              .at.ops = &device_ops,
+                              .answer = device->answer,
+                              .qos0 = device->qos0};
     check_int(id, rig_result(rig, &attach_task(device, clean)->task), 0);
     device->generation = device->at.generation;
 }
@@ -392,6 +412,7 @@ static void subscription(struct device *device, uint8_t filters, bool stored_too
     task->at = &device->at;
     task->generation = device->generation;
     task->filters = filters;
+    task->qos1 = device->qos0 ? 0 : filters;
     task->stored = stored_too;
     task->remove = remove;
     check_int(device->id, rig_result(device->rig, &task->task), 0);

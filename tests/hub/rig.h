@@ -21,6 +21,7 @@ struct rig {
     bool keep_dir;
     struct clock_fake clock;
     struct random_fake random;
+    struct message_settings messages; /* set before rig_start */
     struct store *store;
     struct hub *hub;
     struct readers *readers;
@@ -83,6 +84,8 @@ struct device {
     uint64_t generation; /* as the front would remember it: of the last attach */
     bool released;
     bool deaf;          /* its link is full */
+    bool qos0;          /* subscribes with QoS 0 */
+    uint64_t message;   /* the last one that it got */
     const char *answer; /* answers each call at once with 200 and this; NULL: the test does it */
     uint64_t calls[RIG_CALLS_MAX];
     size_t call_count;

@@ -85,7 +85,7 @@ static void a_twin_with_everything(void **state)
     twin.identity.model_id = STR("dtmi:com:example:Thermostat;1");
     twin.identity.device_scope = STR("ms-azure-iot-edge://gw-1");
     twin.identity.parent_scopes = STR("[\"ms-azure-iot-edge://gw-1\"]");
-    twin.presence = (struct presence){true, 0, ticks_of("2021-07-08T01:02:03.5Z")};
+    twin.presence = (struct presence){true, 0, ticks_of("2021-07-08T01:02:03.5Z"), 0};
     write_section(&twin.desired, TWIN_DESIRED, "{'fan':1}", 3);
     write_section(&twin.tags, TWIN_TAGS, "{'site':'B'}", 4);
     check_twin("order and omissions", &twin,

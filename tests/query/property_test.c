@@ -116,7 +116,7 @@ static struct twin_view needed(const struct twin_view *all, unsigned bits)
         view.identity = &bare;
     }
     if (!(bits & QUERY_NEEDS_PRESENCE))
-        view.presence = (struct presence){true, 1, 1};
+        view.presence = (struct presence){true, 1, 1, 0};
     return view;
 }
 

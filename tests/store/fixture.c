@@ -249,6 +249,47 @@ static void put_rows_of_job(struct store_reader *reader, uint32_t job, struct ar
     assert_int_equal(store_job_outcomes(reader, job, 0, put_outcome, out, NULL), ERR_OK);
 }
 
+static bool put_message(void *arg, uint32_t number, const struct message *message)
+{
+    struct buf *out = arg;
+    buf_printf(out, "message %u %" PRIu64 " %" PRId64 " %" PRId64 " %u %u %u %" PRId64 " %02x\n",
+               number, message->sequence, message->enqueued_ticks, message->expires_ticks,
+               message->size, message->deliveries, (unsigned)message->ack, message->locked_ticks,
+               (unsigned)message->token[0]);
+    return true;
+}
+
+static bool put_notice(void *arg, const struct notice *notice)
+{
+    struct buf *out = arg;
+    buf_printf(out, "notice %d %" PRIu64 " %" PRId64 " %" PRId64 " %u %" PRId64, (int)notice->kind,
+               notice->sequence, notice->enqueued_ticks, notice->expires_ticks, notice->deliveries,
+               notice->locked_ticks);
+    put_text(out, notice->token);
+    put_text(out, notice->text);
+    buf_put_char(out, '\n');
+    return true;
+}
+
+static void put_messages(struct store_reader *reader, struct arena *mem, struct buf *out)
+{
+    uint64_t next = 0;
+    assert_int_equal(store_next_sequence(reader, &next, NULL), ERR_OK);
+    buf_printf(out, "sequence %" PRIu64 "\n", next);
+    assert_int_equal(store_messages(reader, put_message, out, NULL), ERR_OK);
+    for (uint64_t sequence = 1; sequence < next; sequence++) {
+        struct message_text text;
+        assert_int_equal(store_message_text(reader, sequence, true, mem, &text, NULL), ERR_OK);
+        put_text(out, text.id);
+        put_text(out, text.properties);
+        put_text(out, text.body);
+        buf_put_char(out, '\n');
+    }
+    assert_int_equal(store_notices(reader, NOTICE_FEEDBACK, STR_NONE, put_notice, out, NULL),
+                     ERR_OK);
+    assert_int_equal(store_notices(reader, NOTICE_FILE, STR_NONE, put_notice, out, NULL), ERR_OK);
+}
+
 void dump_store(struct store_reader *reader, struct buf *out)
 {
     struct arena mem = {0};
@@ -278,6 +319,7 @@ void dump_store(struct store_reader *reader, struct buf *out)
         put_text(out, name.module_id);
         buf_put_char(out, '\n');
     }
+    put_messages(reader, &mem, out);
     store_end(reader);
     buf_put_char(out, '\0');
     arena_done(&mem);

@@ -1022,6 +1022,119 @@ static void many_names_are_forgotten_in_steps(void **state)
         check_none(name_of(i + 1).device_id);
 }
 
+/* ---- messages and notices ---- */
+
+static bool keep_message(void *arg, uint32_t number, const struct message *message)
+{
+    struct message *kept = arg;
+    if (number == 7)
+        kept[message->sequence] = *message;
+    return true;
+}
+
+static void commit_messages(const struct message_change *changes, size_t count, uint64_t next)
+{
+    ok(store_commit(
+        store,
+        &(struct store_commit){.messages = changes, .message_count = count, .next_sequence = next},
+        &why));
+}
+
+static void a_message_waits_changes_and_goes(void **state)
+{
+    struct message first = {.sequence = 1,
+                            .enqueued_ticks = 10,
+                            .expires_ticks = 20,
+                            .size = 5,
+                            .locked_ticks = TIME_UNSET},
+                   second = first;
+    second.sequence = 2;
+    second.ack = MESSAGE_ACK_FULL;
+    struct message_change changes[] = {
+        {ROW_INSERT, 7, first, {STR("m-1"), STR("%24.to=x"), STR("hello")}},
+        {ROW_INSERT, 7, second, {STR(""), STR("%24.to=y"), STR("")}},
+        {ROW_INSERT,
+         8,
+         {.sequence = 3, .locked_ticks = TIME_UNSET},
+         {STR_NONE, STR("p"), STR_NONE}},
+    };
+    commit_messages(changes, sizeof changes / sizeof *changes, 4);
+    reopen();
+    struct message kept[4] = {{0}};
+    ok(store_messages(reader, keep_message, kept, &why));
+    assert_memory_equal(&kept[1], &first, sizeof first);
+    assert_int_equal(kept[2].ack, MESSAGE_ACK_FULL);
+    struct message_text text;
+    ok(store_message_text(reader, 1, true, &mem, &text, &why));
+    assert_true(str_eq(text.properties, STR("%24.to=x")) && str_eq(text.body, STR("hello")));
+    assert_true(str_eq(text.id, STR("m-1")));
+    ok(store_message_text(reader, 2, true, &mem, &text, &why));
+    assert_true(text.body.ptr && text.body.len == 0);
+    ok(store_message_text(reader, 1, false, &mem, &text, &why));
+    assert_true(str_eq(text.id, STR("m-1")) && !text.body.ptr);
+    uint64_t next;
+    ok(store_next_sequence(reader, &next, &why));
+    assert_int_equal(next, 4);
+
+    first.deliveries = 3;
+    first.locked_ticks = 99; /* by a token: it lasts across a restart */
+    memset(first.token, 0xab, sizeof first.token);
+    second.locked_ticks = 99; /* by a connection: it does not */
+    second.holder = 5;
+    struct message_change updates[] = {{.op = ROW_UPDATE, .number = 7, .message = first},
+                                       {.op = ROW_UPDATE, .number = 7, .message = second}};
+    commit_messages(updates, sizeof updates / sizeof *updates, 0);
+    ok(store_messages(reader, keep_message, kept, &why));
+    assert_memory_equal(&kept[1], &first, sizeof first);
+    assert_true(kept[2].locked_ticks == TIME_UNSET);
+    struct message_change removals[] = {{.op = ROW_REMOVE, .number = 7, .message = first}};
+    commit_messages(removals, sizeof removals / sizeof *removals, 0);
+    kept[1].sequence = 0;
+    ok(store_messages(reader, keep_message, kept, &why));
+    assert_int_equal(kept[1].sequence, 0);
+    ok(store_message_text(reader, 1, true, &mem, &text, &why));
+    assert_null(text.properties.ptr);
+    ok(store_next_sequence(reader, &next, &why));
+    assert_int_equal(next, 4); /* a number does not come again */
+}
+
+static bool count_notices(void *arg, const struct notice *notice)
+{
+    size_t *count = arg;
+    ++*count;
+    return true;
+}
+
+static size_t notices(enum notice_kind kind, struct str token)
+{
+    size_t count = 0;
+    ok(store_notices(reader, kind, token, count_notices, &count, &why));
+    return count;
+}
+
+static void notices_are_found_by_kind_and_by_lock(void **state)
+{
+    struct str token = STR("0123456789abcdef");
+    struct notice_change changes[] = {
+        {.notice = {NOTICE_FEEDBACK, 1, 1, 9, 0, TIME_UNSET, STR_NONE, STR("{}")}},
+        {.notice = {NOTICE_FEEDBACK, 2, 1, 9, 2, 50, token, STR("{}")}},
+        {.notice = {NOTICE_FILE, 3, 1, 9, 0, TIME_UNSET, STR_NONE, STR("{}")}},
+    };
+    struct store_commit commit = {.notices = changes,
+                                  .notice_count = sizeof changes / sizeof *changes};
+    ok(store_commit(store, &commit, &why));
+    assert_int_equal(notices(NOTICE_FEEDBACK, STR_NONE), 2);
+    assert_int_equal(notices(NOTICE_FEEDBACK, token), 1);
+    assert_int_equal(notices(NOTICE_FILE, token), 0);
+    assert_int_equal(notices(NOTICE_FEEDBACK, STR("0123456789abcdeX")), 0);
+    changes[1].notice.token = STR_NONE; /* abandoned */
+    changes[2].op = ROW_REMOVE;
+    ok(store_commit(store, &commit, &why));
+    assert_int_equal(notices(NOTICE_FEEDBACK, token), 0);
+    assert_int_equal(notices(NOTICE_FEEDBACK, STR_NONE), 2);
+    assert_int_equal(notices(NOTICE_FILE, STR_NONE), 0);
+}
+
 /* ---- commits and snapshots ---- */
 
 static void a_refused_commit_leaves_nothing(void **state)
@@ -1274,6 +1387,8 @@ int store_suite_run(const struct store_backend *which)
              purging_goes_in_small_steps_and_leaves_other_jobs_alone),
         RULE("purging the unknown is done at once", purging_the_unknown_is_done_at_once),
         RULE("many names are forgotten in steps", many_names_are_forgotten_in_steps),
+        RULE("a message waits, changes and goes", a_message_waits_changes_and_goes),
+        RULE("notices are found by kind and by lock", notices_are_found_by_kind_and_by_lock),
         RULE("a refused commit leaves nothing", a_refused_commit_leaves_nothing),
         RULE("a row that comes last can still refuse all", a_row_that_comes_last_can_still_refuse),
         RULE("a snapshot sees one state", a_snapshot_sees_one_state),

@@ -82,7 +82,7 @@ function parse(first, body) {
     const qos = (first >> 1) & 3;
     const at = 2 + size + (qos ? 2 : 0);
     return {
-      type, qos, retain: first & 1, topic: body.toString('utf8', 2, 2 + size),
+      type, qos, retain: first & 1, dup: (first >> 3) & 1, topic: body.toString('utf8', 2, 2 + size),
       id: qos ? body.readUInt16BE(2 + size) : undefined, payload: body.toString('utf8', at),
     };
   }
