@@ -145,7 +145,7 @@ static void a_device_with_everything(void **state)
         "'}}}",
         NULL);
     struct presence presence = {true, ticks_of("2021-07-08T01:02:03.5Z"),
-                                ticks_of("2021-07-09T00:00:00Z")};
+                                ticks_of("2021-07-09T00:00:00Z"), 0};
     identity.etag = 1;
     check_str("keys of X.509 are null, times have no Z", json_of(&identity, &presence),
               quoted(&mem,
