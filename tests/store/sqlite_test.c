@@ -337,13 +337,15 @@ static void a_fleet_from_before_its_table_is_found_by_a_bare_scan(void **state)
     ok(commit_one(store, &module, &why));
     store_close(store);
     store = NULL;
-    run_sql("DROP TABLE fleet; DROP TABLE path_index; DROP TABLE path_entry;"
-            "ALTER TABLE job_entry DROP COLUMN attempts; ALTER TABLE job_entry DROP COLUMN first;"
-            "ALTER TABLE job DROP COLUMN parent; ALTER TABLE job_progress DROP COLUMN failures;"
-            "ALTER TABLE job_progress DROP COLUMN missing; DROP TABLE job_list;"
-            "DROP TABLE job_group; DROP TABLE job_event;"
-            "ALTER TABLE identity DROP COLUMN managed_by; DROP TABLE setting;"
-            "PRAGMA user_version = 1");
+    run_sql(
+        "DROP TABLE fleet; DROP TABLE path_index; DROP TABLE path_entry;"
+        "ALTER TABLE job_entry DROP COLUMN attempts; ALTER TABLE job_entry DROP COLUMN first;"
+        "ALTER TABLE job DROP COLUMN parent; ALTER TABLE job_progress DROP COLUMN failures;"
+        "ALTER TABLE job_progress DROP COLUMN missing; DROP TABLE job_list;"
+        "DROP TABLE job_group; DROP TABLE job_event;"
+        "ALTER TABLE identity DROP COLUMN managed_by; DROP TABLE setting;"
+        "DROP TABLE message_head; DROP TABLE message; DROP TABLE message_text; DROP TABLE notice;"
+        "PRAGMA user_version = 1");
     ok(open_store(NULL));
     uint64_t numbers = 0;
     ok(store_scan(store_main(store), &(struct store_scan){.bare = true}, add_number, &numbers,
