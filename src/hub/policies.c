@@ -17,6 +17,14 @@ static enum err unknown(struct str name, struct why *why)
                      STR_ARG(str_take(name, POLICY_NAME_MAX)));
 }
 
+static size_t count_service(const struct policy *all, size_t count)
+{
+    size_t service = 0;
+    for (size_t i = 0; i < count; i++)
+        service += policy_grants(all[i].rights, RIGHT_SERVICE_CONNECT);
+    return service;
+}
+
 static enum err add(struct policy_change *change, struct hub_turn *turn, struct policy *all,
                     size_t *count, struct why *why)
 {
@@ -33,6 +41,11 @@ static enum err add(struct policy_change *change, struct hub_turn *turn, struct 
     if (*count >= POLICIES_MAX)
         return err_fault(ERR_CONFLICT, FAULT_CONFLICT, why, "a hub has %d policies at most",
                          POLICIES_MAX);
+    if (policy_grants(change->rights, RIGHT_SERVICE_CONNECT) &&
+        count_service(all, *count) >= POLICIES_SERVICE_MAX)
+        return err_fault(ERR_CONFLICT, FAULT_CONFLICT, why,
+                         "%d policies of a hub may have ServiceConnect, and have it",
+                         POLICIES_SERVICE_MAX);
     all[*count] =
         policy_new(change->name, change->rights, turn->hub->config.random, &change->task.mem);
     change->result = &all[(*count)++];

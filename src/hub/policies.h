@@ -12,7 +12,8 @@ enum policy_slot { POLICY_PRIMARY = 1, POLICY_SECONDARY = 2 };
 
 /* ERR_BAD_INPUT  a name or rights that no policy can have
  * ERR_CONFLICT   POLICY_ADD of a name that is there; POLICY_REMOVE of the last one that has all
- *                rights, after which nobody could add another; more than POLICIES_MAX
+ *                rights, after which nobody could add another; more than POLICIES_MAX,
+ *                or than POLICIES_SERVICE_MAX with ServiceConnect
  * ERR_NOT_FOUND  POLICY_ROTATE, POLICY_REMOVE of an unknown one */
 struct policy_change {
     struct hub_task task;

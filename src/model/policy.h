@@ -15,7 +15,9 @@ enum {
     POLICY_KEY_SIZE = 32,
     POLICY_BUILT_IN_COUNT = 5,
     POLICY_NAME_MAX = 64,
-    POLICIES_MAX = 100, /* of a hub */
+    POLICIES_MAX = 16,         /* that a hub may have, and how many of them with ServiceConnect */
+    POLICIES_SERVICE_MAX = 10, /* (spec 3) */
+    POLICIES_KEPT_MAX = 100,   /* that a hub may have had before there was such a limit */
 };
 
 struct policy {

@@ -10,14 +10,14 @@ struct policy_board {
     struct board_row {
         struct str name;
         struct policy_grant grant;
-    } rows[POLICIES_MAX];
+    } rows[POLICIES_KEPT_MAX];
     size_t count;
     atomic_uint_fast64_t generation;
 };
 
 static void fill(struct policy_board *board, const struct policy *policies, size_t count)
 {
-    assert(count <= POLICIES_MAX);
+    assert(count <= POLICIES_KEPT_MAX);
     explicit_bzero(board->rows, sizeof(board->rows));
     arena_done(&board->mem);
     board->mem = (struct arena){0};

@@ -11,7 +11,7 @@ const { assertFault, assertMethodFault, withHub } = require('./lib/suite');
 
 const CODES = {
   ArgumentNull: 400005, IotHubFormatError: 400006, InvalidProtocolVersion: 400001, IotHubUnauthorizedAccess: 401002,
-  DeviceNotFound: 404001, ModuleNotFound: 404010, MessageTooLarge: 413001, ThrottlingException: 429001,
+  DeviceMessageLockLost: 412002, DeviceNotFound: 404001, ModuleNotFound: 404010, MessageTooLarge: 413001, ThrottlingException: 429001,
 };
 const POLICIES = {
   iothubowner: ['RegistryRead', 'RegistryWrite', 'ServiceConnect', 'DeviceConnect', 'All'],
@@ -82,7 +82,7 @@ withHub('refusals', (it_) => {
     for (const operation of guarded.filter((o) => o.unknown && !o.stream)) {
       const body = operation.json ? operation.json.example : undefined;
       const answer = await rest('iothubowner').call(operation.method, fill(operation, NOBODY), body);
-      refused(operation, answer, 404, operation.unknown);
+      refused(operation, answer, Math.floor((CODES[operation.unknown] || 404000) / 1000), operation.unknown);
     }
   });
 
