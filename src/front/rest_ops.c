@@ -13,6 +13,17 @@ void rest_healthz(struct exchange *exchange)
     exchange_done(exchange);
 }
 
+/* docs/openapi.yaml, by tools/embed */
+extern const char openapi_text[];
+extern const size_t openapi_text_size;
+
+void rest_openapi(struct exchange *exchange)
+{
+    exchange->media = "application/yaml"; /* RFC 9512 */
+    buf_put(&exchange->out, str_of(openapi_text, openapi_text_size));
+    exchange_done(exchange);
+}
+
 /* ---- Prometheus text format 0.0.4 ---- */
 
 static void metric(struct buf *out, const char *name, const char *type, const char *help,

@@ -40,6 +40,7 @@ enum {
 static const struct route routes[] = {
     {HTTP_METHOD_GET, "/healthz", rest_healthz, {0, 0}, 0, BODY_IGNORED, ERROR_FORM_A},
     {HTTP_METHOD_GET, "/metrics", rest_metrics, {0, 0}, 0, BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/openapi.yaml", rest_openapi, {0, 0}, 0, BODY_IGNORED, ERROR_FORM_A},
     {HTTP_METHOD_POST, "/devices/query", rest_query, READ_OR_SERVICE, QUERY_BODY_MAX, BODY_JSON,
      ERROR_FORM_A},
     {HTTP_METHOD_POST, "/devices", rest_devices_bulk, REGISTRY_WRITE, BULK_BODY_MAX, BODY_JSON,

@@ -73,4 +73,5 @@ void rest_feedback_receive(struct exchange *exchange);
 void rest_feedback_complete(struct exchange *exchange);
 void rest_feedback_abandon(struct exchange *exchange);
 void rest_healthz(struct exchange *exchange);
+void rest_openapi(struct exchange *exchange);
 void rest_metrics(struct exchange *exchange);

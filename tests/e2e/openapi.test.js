@@ -217,6 +217,10 @@ withHub('every operation answers what the document says', (s) => {
   drive('setQuotas', { note: 'unknown', body: { profile: 'S9' }, status: 400 });
   drive('getHealth');
   drive('getMetrics');
+  it('getDocument', async () => {
+    const { text } = await call('getDocument');
+    assert.equal(text, fs.readFileSync(path.join(root, 'docs/openapi.yaml'), 'utf8'));
+  });
 
   // ---- and away ----
   it('a device and a module leave', async () => {
