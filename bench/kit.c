@@ -1,8 +1,10 @@
 #include "kit.h"
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -234,4 +236,16 @@ double process_cpu_s(pid_t pid)
                         &system) == 2,
          "/proc/PID/stat cannot be read");
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+uint16_t free_port(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    must(fd >= 0 && bind(fd, (struct sockaddr *)&at, size) == 0 &&
+             getsockname(fd, (struct sockaddr *)&at, &size) == 0,
+         "no free port");
+    close(fd);
+    return ntohs(at.sin_port);
 }

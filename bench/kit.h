@@ -51,3 +51,5 @@ const char *program_folder(struct arena *mem);
 /* A line of /proc/PID/status in KiB: "VmRSS", "RssAnon", "VmHWM". */
 int64_t process_kib(pid_t pid, const char *what);
 double process_cpu_s(pid_t pid); /* user and system, of all its threads */
+/* On 127.0.0.1; nobody listens there now. A server takes it a moment later. */
+uint16_t free_port(void);

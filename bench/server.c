@@ -24,19 +24,6 @@ enum { TOKEN_S = 86400, JOB_POLL_MS = 10, ANSWER_FIRST = 16384 };
 
 /* ---- the process ---- */
 
-/* Nobody listens there now. The hub takes it a moment later. */
-static uint16_t free_port(void)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof at;
-    must(fd >= 0 && bind(fd, (struct sockaddr *)&at, size) == 0 &&
-             getsockname(fd, (struct sockaddr *)&at, &size) == 0,
-         "no free port");
-    close(fd);
-    return ntohs(at.sin_port);
-}
-
 static void run_hub(const struct server *server, const char *program, int out)
 {
     char https[8], mqtt[8], log[KIT_PATH_MAX];
@@ -96,9 +83,8 @@ void server_start(struct server *server, const char *dir)
     server->ready_s = seconds() - begin;
     close(ends[0]);
     struct why why;
-    must(tls_client_create(cert_path(&server->mem, dir, CERT_CA_FILE), &server->tls, &why) ==
-             ERR_OK,
-         "no certificate");
+    server->ca = cert_path(&server->mem, dir, CERT_CA_FILE);
+    must(tls_client_create(server->ca, &server->tls, &why) == ERR_OK, "no certificate");
     server->authorization = authorization(server);
 }
 
@@ -195,16 +181,20 @@ int http_call(struct http *http, const struct server *server, const char *method
 
 /* ---- jobs ---- */
 
-void job_put(struct http *http, const struct server *server, const char *id)
+const char job_twin[] = "\"type\":\"scheduleUpdateTwin\",\"updateTwin\":{\"etag\":\"*\","
+                        "\"tags\":{\"ring\":7},\"properties\":{\"desired\":{\"interval\":45}}}";
+const char job_method[] = "\"type\":\"scheduleDeviceMethod\",\"cloudToDeviceMethod\":{"
+                          "\"methodName\":\"reboot\",\"payload\":{\"delay\":5},"
+                          "\"responseTimeoutInSeconds\":60}";
+
+void job_put(struct http *http, const struct server *server, const char *id, const char *what)
 {
     struct arena mem = {0};
     const char *path = str_format(&mem, "/jobs/v2/%s", id).ptr;
     const char *body = str_format(&mem,
-                                  "{\"jobId\":\"%s\",\"type\":\"scheduleUpdateTwin\","
-                                  "\"updateTwin\":{\"etag\":\"*\",\"tags\":{\"ring\":7},"
-                                  "\"properties\":{\"desired\":{\"interval\":45}}},"
-                                  "\"queryCondition\":\"*\",\"maxExecutionTimeInSeconds\":86400}",
-                                  id)
+                                  "{\"jobId\":\"%s\",%s,\"queryCondition\":\"*\","
+                                  "\"maxExecutionTimeInSeconds\":86400}",
+                                  id, what)
                            .ptr;
     struct str answer;
     int status = http_call(http, server, "PUT", path, body, &answer);

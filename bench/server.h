@@ -10,6 +10,7 @@ struct ssl_st;
 struct server {
     pid_t pid;
     const char *dir;
+    const char *ca; /* file of its authority */
     uint16_t https_port, mqtt_port;
     double ready_s; /* from fork to its line on stdout */
     struct tls_client *tls;
@@ -43,8 +44,10 @@ int http_call(struct http *http, const struct server *server, const char *method
 
 /* ---- jobs ---- */
 
-/* PUT a twin job on all devices: one desired property and one tag. */
-void job_put(struct http *http, const struct server *server, const char *id);
+/* What a job does: one desired property and one tag; a direct method. */
+extern const char job_twin[], job_method[];
+/* PUT a job on all devices. */
+void job_put(struct http *http, const struct server *server, const char *id, const char *what);
 struct job_seen {
     char status[32];
     uint32_t devices, succeeded, failed;

@@ -50,7 +50,7 @@ static struct job_run run_job(const char *dir, uint32_t count)
     server_start(&server, dir);
     http_open(&http, &server);
     double cpu = process_cpu_s(server.pid), begin = seconds();
-    job_put(&http, &server, "all");
+    job_put(&http, &server, "all", job_twin);
     job_wait(&http, &server, "all", &seen);
     struct job_run run = {.took_s = seconds() - begin,
                           .cpu_s = process_cpu_s(server.pid) - cpu,
