@@ -8,11 +8,9 @@
  * transactions cut at the same devices, into a copy of the same file, with the same checkpoint
  * thread beside it: what is left out is reading, deciding and everything else of the hub. Both take
  * turns, each on a fresh copy. `ninja -C <build> bench/twin_job muster`. */
+#include "bare.h"
 #include "fleet.h"
 #include "server.h"
-#include "store/checkpoint.h"
-#include "store/sql.h"
-#include "store/sqlite_store.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,16 +19,10 @@ enum { JOB_NUMBER = 1 };
 
 static struct arena mem;
 
-struct row {
-    uint32_t number;
-    int64_t version, stamp;
-    struct str values, meta;
-};
-
 /* What a finished job left in its file. */
 struct written {
     struct arena mem;
-    struct row *tags, *desired;
+    struct bare_row *tags, *desired;
     struct job_chunk *chunks;
     size_t count, chunk_count;
 };
@@ -63,51 +55,24 @@ static struct job_run run_job(const char *dir, uint32_t count)
 
 /* ---- the bound ---- */
 
-static void check(int rc, sqlite3 *handle)
+static struct bare_row *read_section(const char *dir, const char *table, uint32_t count,
+                                     struct arena *to)
 {
-    if (rc != SQLITE_OK && rc != SQLITE_ROW && rc != SQLITE_DONE) {
-        fprintf(stderr, "SQLite: %s\n", sqlite3_errmsg(handle));
-        exit(1);
-    }
-}
-
-static sqlite3_stmt *prepare(sqlite3 *handle, const char *sql)
-{
-    sqlite3_stmt *query;
-    check(sqlite3_prepare_v2(handle, sql, -1, &query, NULL), handle);
-    return query;
-}
-
-static struct row *read_section(sqlite3 *handle, const char *table, uint32_t count,
-                                struct arena *to)
-{
-    struct row *rows = xcalloc(count, sizeof *rows);
-    sqlite3_stmt *query = prepare(
-        handle,
-        str_format(&mem, "SELECT number, version, stamp, vals, meta FROM %s ORDER BY number", table)
-            .ptr);
-    size_t at = 0;
-    while (sqlite3_step(query) == SQLITE_ROW && at < count)
-        rows[at++] = (struct row){.number = (uint32_t)sqlite3_column_int64(query, 0),
-                                  .version = sqlite3_column_int64(query, 1),
-                                  .stamp = sqlite3_column_int64(query, 2),
-                                  .values = str_copy(to, column_str(query, 3)),
-                                  .meta = str_copy(to, column_str(query, 4))};
-    must(at == count, "not every device has the section");
-    sqlite3_finalize(query);
+    struct bare_row *rows = xcalloc(count, sizeof *rows);
+    must(bare_read_rows(dir, table, count, NULL, to, rows) == count,
+         "not every device has the section");
     return rows;
 }
 
-static void read_written(const char *dir, uint32_t count, struct written *out)
+static void read_chunks(const char *dir, struct written *out)
 {
-    sqlite3 *handle;
-    check(sqlite3_open(str_format(&mem, "%s/muster.db", dir).ptr, &handle), handle);
-    *out = (struct written){.count = count};
-    out->tags = read_section(handle, "tags", count, &out->mem);
-    out->desired = read_section(handle, "desired", count, &out->mem);
-    out->chunks = xcalloc(count, sizeof *out->chunks);
-    sqlite3_stmt *query =
-        prepare(handle, "SELECT first, last, updated FROM job_chunk ORDER BY last");
+    struct bare bare;
+    bare_open(&bare, dir);
+    sqlite3_stmt *query;
+    must(sqlite3_prepare_v2(bare.db.handle,
+                            "SELECT first, last, updated FROM job_chunk ORDER BY last", -1, &query,
+                            NULL) == SQLITE_OK,
+         "the chunks cannot be read back");
     while (sqlite3_step(query) == SQLITE_ROW)
         out->chunks[out->chunk_count++] =
             (struct job_chunk){.job = JOB_NUMBER,
@@ -115,105 +80,68 @@ static void read_written(const char *dir, uint32_t count, struct written *out)
                                .last = (uint32_t)sqlite3_column_int64(query, 1),
                                .updated_ticks = sqlite3_column_int64(query, 2)};
     sqlite3_finalize(query);
-    sqlite3_close(handle);
+    bare_close(&bare);
 }
 
-static int after_commit(void *arg, sqlite3 *handle, const char *name, int frames)
+static void read_written(const char *dir, uint32_t count, struct written *out)
 {
-    checkpoint_note(arg, frames);
-    return SQLITE_OK;
+    *out = (struct written){.count = count};
+    out->tags = read_section(dir, "tags", count, &out->mem);
+    out->desired = read_section(dir, "desired", count, &out->mem);
+    out->chunks = xcalloc(count, sizeof *out->chunks);
+    read_chunks(dir, out);
 }
 
-static void run_statement(struct db *db, sqlite3_stmt *query)
-{
-    struct why why;
-    must(db_run(db, query, &why) == ERR_OK, why.text);
-}
-
-static sqlite3_stmt *statement(struct db *db, enum sql which)
-{
-    struct why why;
-    enum err err;
-    sqlite3_stmt *query = db_query(db, which, &err, &why);
-    must(err == ERR_OK, why.text);
-    return query;
-}
-
-static void write_row(struct db *db, enum sql which, const struct row *row)
-{
-    sqlite3_stmt *query = statement(db, which);
-    bind_int(query, 1, row->number);
-    bind_int(query, 2, row->version);
-    bind_int(query, 3, row->stamp);
-    bind_text(query, 4, row->values);
-    bind_blob(query, 5, row->meta);
-    run_statement(db, query);
-}
-
-static void write_chunk(struct db *db, const struct written *w, const struct job_chunk *chunk,
+static void write_chunk(struct bare *bare, const struct written *w, const struct job_chunk *chunk,
                         size_t first, size_t end)
 {
-    run_statement(db, statement(db, SQL_BEGIN_WRITE));
-    sqlite3_stmt *query = statement(db, SQL_WRITE_JOB_PROGRESS);
+    bare_run(bare, bare_statement(bare, SQL_BEGIN_WRITE));
+    sqlite3_stmt *query = bare_statement(bare, SQL_WRITE_JOB_PROGRESS);
     bind_int(query, 1, JOB_NUMBER);
     for (int column = 2; column <= sqlite3_bind_parameter_count(query); column++)
         bind_int(query, column, (int64_t)end);
-    run_statement(db, query);
+    bare_run(bare, query);
     for (size_t i = first; i < end; i++)
-        write_row(db, SQL_WRITE_TAGS, &w->tags[i]);
+        bare_write_row(bare, SQL_WRITE_TAGS, &w->tags[i]);
     for (size_t i = first; i < end; i++)
-        write_row(db, SQL_WRITE_DESIRED, &w->desired[i]);
-    query = statement(db, SQL_WRITE_CURSOR);
+        bare_write_row(bare, SQL_WRITE_DESIRED, &w->desired[i]);
+    query = bare_statement(bare, SQL_WRITE_CURSOR);
     bind_int(query, 1, JOB_NUMBER);
     bind_int(query, 2, chunk->last >> STORE_SLICE_BITS);
     bind_int(query, 3, chunk->last + 1);
-    run_statement(db, query);
-    query = statement(db, SQL_WRITE_CHUNK);
+    bare_run(bare, query);
+    query = bare_statement(bare, SQL_WRITE_CHUNK);
     bind_int(query, 1, JOB_NUMBER);
     bind_int(query, 2, chunk->last);
     bind_int(query, 3, chunk->first);
     bind_int(query, 4, chunk->updated_ticks);
-    run_statement(db, query);
-    run_statement(db, statement(db, SQL_COMMIT));
+    bare_run(bare, query);
+    bare_run(bare, bare_statement(bare, SQL_COMMIT));
 }
 
 static double run_bare(const char *dir, const char *job_dir, const struct written *w)
 {
-    struct why why;
-    struct db db;
-    struct checkpoint checkpoint;
-    pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
-    struct db_options options = {.path = str_format(&mem, "%s/muster.db", dir).ptr,
-                                 .sql = store_sql,
-                                 .sql_count = SQL_COUNT,
-                                 .cache_kib = SQLITE_WRITER_CACHE_KIB};
-    struct db_options beside = options;
-    beside.cache_kib = SQLITE_CHECKPOINT_CACHE_KIB;
-    must(db_open(&options, &db, &why) == ERR_OK, why.text);
-    const char *job = str_format(&mem,
-                                 "ATTACH '%s/muster.db' AS done;"
-                                 "INSERT INTO job_progress SELECT * FROM done.job_progress;"
-                                 "DETACH done",
-                                 job_dir)
-                          .ptr;
-    must(db_exec(&db, job, &why) == ERR_OK, why.text);
-    must(checkpoint_start(&checkpoint, &beside, &writing, false, &why) == ERR_OK, why.text);
-    sqlite3_wal_hook(db.handle, after_commit, &checkpoint);
-
+    struct bare bare;
+    bare_open(&bare, dir);
+    bare_exec(&bare, str_format(&mem,
+                                "ATTACH '%s/muster.db' AS done;"
+                                "INSERT INTO job_progress SELECT * FROM done.job_progress;"
+                                "DETACH done",
+                                job_dir)
+                         .ptr);
     double begin = seconds();
     size_t at = 0;
     for (size_t i = 0; i < w->chunk_count; i++) {
         size_t first = at;
         while (at < w->count && w->tags[at].number <= w->chunks[i].last)
             at++;
-        pthread_mutex_lock(&writing);
-        write_chunk(&db, w, &w->chunks[i], first, at);
-        pthread_mutex_unlock(&writing);
+        pthread_mutex_lock(&bare.writing);
+        write_chunk(&bare, w, &w->chunks[i], first, at);
+        pthread_mutex_unlock(&bare.writing);
     }
     double took = seconds() - begin;
     must(at == w->count, "the job's chunks do not cover its devices");
-    checkpoint_stop(&checkpoint);
-    db_close(&db);
+    bare_close(&bare);
     return took;
 }
 
