@@ -125,7 +125,7 @@ void print_figure(const char *name, double value, const char *unit, enum figure_
                   double target)
 {
     bool met = kind == FIGURE_AT_MOST ? value <= target : value >= target;
-    printf("   %-58s %12.*f %-10s", name, value < 100 ? 2 : 0, value, unit);
+    printf("   %-58s %12.*f %-10s", name, value < 1 ? 4 : value < 100 ? 2 : 0, value, unit);
     if (kind != FIGURE_REPORTED)
         printf(" target: at %s %g: %s", kind == FIGURE_AT_MOST ? "most" : "least", target,
                met ? "met" : "MISSED");
