@@ -33,19 +33,21 @@ static bool ask_twin(void *arg, unsigned thread, struct buf *out)
     return true;
 }
 
-static double rate(bool (*next)(void *, unsigned, struct buf *), double span_s)
+static double rate(bool (*next)(void *, unsigned, struct buf *), double span_s, struct runs *cpus)
 {
     struct load_seen seen;
+    double cpu = process_cpu_s(server.pid);
     load_run(
         &(struct load){
             .server = &server, .connections = CONNECTIONS, .span_s = span_s, .next = next},
         &seen);
+    runs_add(cpus, (process_cpu_s(server.pid) - cpu) / (double)seen.done * 1e6);
     return (double)seen.done / seen.took_s;
 }
 
 int main(int argc, char **argv)
 {
-    struct runs twins = {0}, nothing = {0}, ratios = {0};
+    struct runs twins = {0}, nothing = {0}, ratios = {0}, cpu = {0}, cpu_nothing = {0};
     double span_s = argc > 1 ? strtod(argv[1], NULL) : 5;
     signal(SIGPIPE, SIG_IGN);
     print_machine("GET of a twin over HTTPS, 64 connections");
@@ -53,12 +55,15 @@ int main(int argc, char **argv)
     folder_copy(fleet_template(&mem, DEVICES), dir);
     server_start(&server, dir);
     for (unsigned i = 0; i < runs_wanted(); i++) {
-        runs_add(&nothing, rate(ask_nothing, span_s));
-        runs_add(&twins, rate(ask_twin, span_s));
+        runs_add(&nothing, rate(ask_nothing, span_s, &cpu_nothing));
+        runs_add(&twins, rate(ask_twin, span_s, &cpu));
         runs_add(&ratios, twins.at[i] / nothing.at[i]);
     }
     print_figure("GET of a twin", runs_median(&twins), "/s", FIGURE_REPORTED, 0);
+    print_figure("  processor time of the hub", runs_median(&cpu), "us", FIGURE_REPORTED, 0);
     print_figure("GET /healthz", runs_median(&nothing), "/s", FIGURE_REPORTED, 0);
+    print_figure("  processor time of the hub", runs_median(&cpu_nothing), "us", FIGURE_REPORTED,
+                 0);
     print_figure("GET of a twin : GET /healthz", runs_median(&ratios), "", FIGURE_AT_LEAST, 0.7);
     server_stop(&server);
     arena_done(&mem);

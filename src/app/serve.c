@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -21,6 +22,9 @@ enum {
     DEFAULT_MQTT_PORT = 8883,
     DRAIN_MS = 3000, /* SIGTERM to the last answer; the whole end stays under 5 s */
     CERT_LOOK_S = 3600,
+    FREED_KEPT =
+        4 << 20, /* bytes at the end of each of malloc's arenas, of which a thread has one */
+    OWN_MAPPING = 1 << 20, /* pieces of so many bytes are the kernel's, and go back at once */
 };
 
 struct options {
@@ -500,6 +504,16 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* Requests come and go in memory of some KB. What glibc would give back to the kernel after one and fetch,
+ * page by page, for the next was a sixth of the processor time of a GET of a twin. */
+static void keep_freed_memory(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_TRIM_THRESHOLD, FREED_KEPT);
+    mallopt(M_MMAP_THRESHOLD, OWN_MAPPING); /* no longer found by glibc itself once one is set */
+#endif
+}
+
 static int usage_error(const char *text)
 {
     fprintf(stderr, "%sSee muster serve --help.\n", text);
@@ -549,6 +563,7 @@ int cmd_serve(int argc, char **argv)
     log_setup(log.level, log.format);
     umask(0077);
     raise_descriptor_limit();
+    keep_freed_memory();
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
