@@ -159,10 +159,12 @@ static void put_failures(struct buf *out, yyjson_val *failures)
         struct str code = json_member_str(failure, "code");
         struct str message = json_member_str(failure, "message");
         struct str example = json_member_str(failure, "exampleDeviceId");
+        struct str module = json_member_str(failure, "exampleModuleId");
         term_put_count(&text, yyjson_get_uint(yyjson_obj_get(failure, "count")));
         buf_printf(&text, " x %.*s: %.*s", STR_ARG(code), STR_ARG(message));
         if (example.ptr)
-            buf_printf(&text, " (%.*s)", STR_ARG(example));
+            buf_printf(&text, " (%.*s%s%.*s)", STR_ARG(example), module.ptr ? "/" : "",
+                       STR_ARG(module));
         put_row(out, index ? "" : "failures", buf_str(&text));
         buf_done(&text);
     }

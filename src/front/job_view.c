@@ -29,6 +29,8 @@ static enum err put_group(struct buf *out, struct store_reader *reader,
     json_put_member_i64(out, "count", group->count);
     if (name.device_id.ptr)
         json_put_member_str(out, "exampleDeviceId", name.device_id);
+    if (name.module_id.len > 0)
+        json_put_member_str(out, "exampleModuleId", name.module_id);
     buf_put_char(out, '}');
     return err;
 }

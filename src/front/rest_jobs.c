@@ -87,8 +87,8 @@ static bool stands_at(const struct exchange *exchange, const struct job *job, st
     if (exchange->segment_count != 5)
         return true;
     return query_compile(job->condition, QUERY_CONDITION, mem, &query, NULL) == ERR_OK &&
-           query_device_ids(query, &ids, &count) && count == 1 &&
-           str_eq(ids[0], exchange->segments[2]);
+           query_collection(query) == QUERY_DEVICES && query_device_ids(query, &ids, &count) &&
+           count == 1 && str_eq(ids[0], exchange->segments[2]);
 }
 
 /* Ours: why devices failed, the most frequent reasons first. */

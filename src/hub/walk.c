@@ -76,8 +76,7 @@ enum err twin_walk(struct read_context *context, struct twin_walk *walk, struct 
     walk->snapshots = 0;
     walk->helped = false;
     plan(&s);
-    bool named = !walk->alone && query_collection(walk->query) == QUERY_DEVICES &&
-                 query_device_ids(walk->query, &ids, &count);
+    bool named = !walk->alone && query_device_ids(walk->query, &ids, &count);
     walk->way = named ? TWIN_WALK_IDS : TWIN_WALK_SCAN;
     walk->index[0] = '\0';
     enum err err = named ? find_ids(&s, ids, count) : go_through(&s);
@@ -336,7 +335,7 @@ static enum err find_named(struct steps *s, const struct str *ids, size_t count,
                            struct named *named, uint32_t *numbers, size_t *found)
 {
     uint32_t until = s->walk->until ? s->walk->until : UINT32_MAX;
-    enum err err = store_numbers(s->context->store, ids, count, numbers, s->why);
+    enum err err = store_numbers(s->context->store, ids, count, STR(""), numbers, s->why);
     *found = 0;
     for (size_t i = 0; err == ERR_OK && i < count; i++)
         if (numbers[i] > s->walk->after && numbers[i] <= until)
@@ -358,11 +357,43 @@ static void judge_named(struct steps *s, const struct named *named, size_t count
     }
 }
 
+/* The modules of the named devices. */
+static enum err find_modules(struct steps *s, const struct str *ids, size_t count)
+{
+    uint32_t until = s->walk->until ? s->walk->until : UINT32_MAX;
+    roaring_bitmap_t *all = roaring_bitmap_create();
+    enum err err = ERR_OK;
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        uint32_t numbers[IDENTITY_MODULES_ALL];
+        size_t some = 0;
+        err = store_modules(s->context->store, ids[i], numbers, &some, s->why);
+        roaring_bitmap_add_many(all, some, numbers);
+    }
+    roaring_uint32_iterator_t at;
+    roaring_init_iterator(all, &at);
+    roaring_move_uint32_iterator_equalorlarger(&at, s->walk->after + 1);
+    while (err == ERR_OK && at.has_value && !s->over) {
+        uint32_t numbers[FIND_AT_ONCE];
+        uint32_t some = roaring_read_uint32_iterator(&at, numbers, FIND_AT_ONCE);
+        while (some > 0 && numbers[some - 1] > until)
+            some--;
+        err = judge_numbers(s, numbers, some);
+        s->over |= some == 0;
+    }
+    roaring_bitmap_free(all);
+    return err;
+}
+
 static enum err find_ids(struct steps *s, const struct str *ids, size_t count)
 {
     enum err err = begin(s);
     if (err != ERR_OK)
         return err;
+    if (query_collection(s->walk->query) == QUERY_MODULES) {
+        err = find_modules(s, ids, count);
+        store_end(s->context->store);
+        return err;
+    }
     uint32_t *numbers = xcalloc(count ? count : 1, sizeof *numbers);
     struct named *named = xcalloc(count ? count : 1, sizeof *named);
     size_t found;

@@ -152,6 +152,7 @@ static enum err child_policy(const struct job_retry *retry, const struct job *pa
     if (err != ERR_OK)
         return err;
     policy.targets = TARGETS_FAILED_OF;
+    policy.module_id[0] = '\0';
     memcpy(policy.failed_of, parent->id.ptr, parent->id.len);
     policy.failed_of[parent->id.len] = '\0';
     *out = policy_text(&policy, mem);

@@ -115,6 +115,8 @@ static void put_targets(struct buf *out, const struct job_policy *policy)
         json_put_member_i64(out, "deviceIds", policy->target_count);
     else
         json_put_member_str(out, "failedOf", str_from(policy->failed_of));
+    if (policy->module_id[0])
+        json_put_member_str(out, "moduleId", str_from(policy->module_id));
     buf_put_char(out, '}');
 }
 

@@ -8,7 +8,8 @@
  *    "offline":"skip",                        wait (Azure's way), skip, fail
  *    "perTag":{"path":"tags.site","devices":5},
  *    "deviceTimeoutInSeconds":120,            from the first call of a device to its outcome
- *    "targets":{"deviceIds":["a","b"]},       instead of a condition; or {"failedOf":"earlierJob"}
+ *    "targets":{"deviceIds":["a","b"]},       instead of a condition; with "moduleId":"m" that module of
+ *                                             each; or {"failedOf":"earlierJob"}
  *    "abort":[{"on":"failed","percent":5,"minimumDevices":20}],
  *    "sample":{"devices":10},                 or percent; the same devices for the same job id
  *    "guard":{"devices":1000}}                or percent of the fleet: more targets refuse to start
@@ -17,6 +18,7 @@
 #pragma once
 #include "base/err.h"
 #include "base/json.h"
+#include "model/identity.h"
 #include "model/job.h"
 
 enum {
@@ -51,7 +53,9 @@ enum targets_kind { TARGETS_CONDITION, TARGETS_LIST, TARGETS_FAILED_OF };
 
 struct job_policy { /* zero: no limits */
     enum targets_kind targets;
-    uint32_t target_count;          /* ids in the list; the list itself is stored apart */
+    uint32_t target_count; /* ids in the list; the list itself is stored apart */
+    char module_id[IDENTITY_ID_MAX +
+                   1];              /* of each device in the list; empty: the devices themselves */
     char failed_of[JOB_ID_MAX + 1]; /* an earlier job */
     double per_second;
     double ramp_start, ramp_factor; /* per second; times */

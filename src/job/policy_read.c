@@ -282,10 +282,13 @@ static enum err read_targets(yyjson_val *targets, bool stored, struct job_policy
                              struct why *why)
 {
     yyjson_val *ids = yyjson_obj_get(targets, "deviceIds");
+    yyjson_val *module = yyjson_obj_get(targets, "moduleId");
     struct str earlier = json_member_str(targets, "failedOf");
-    enum err err = ONLY(targets, "policy.targets", "deviceIds", "failedOf");
+    enum err err = ONLY(targets, "policy.targets", "deviceIds", "moduleId", "failedOf");
     if (err == ERR_OK && (ids != NULL) == (earlier.ptr != NULL))
         err = BAD("policy.targets needs deviceIds or failedOf, one of them");
+    if (err == ERR_OK && module && (!ids || !identity_id_valid(json_str(module))))
+        err = BAD("policy.targets.moduleId must be the id of a module and goes with deviceIds");
     if (err == ERR_OK && earlier.ptr && !job_id_valid(earlier))
         err = BAD("policy.targets.failedOf must be the id of a job");
     if (err != ERR_OK)
@@ -294,6 +297,9 @@ static enum err read_targets(yyjson_val *targets, bool stored, struct job_policy
     if (earlier.ptr)
         memcpy(out->failed_of, earlier.ptr, earlier.len);
     out->failed_of[earlier.ptr ? earlier.len : 0] = '\0';
+    if (module)
+        memcpy(out->module_id, json_str(module).ptr, json_str(module).len);
+    out->module_id[module ? json_str(module).len : 0] = '\0';
     if (ids && stored && yyjson_is_uint(ids))
         out->target_count = (uint32_t)yyjson_get_uint(ids);
     else if (ids)

@@ -26,17 +26,21 @@ static void put_separator(struct buf *out, size_t count)
 
 /* ---- who ---- */
 
-static void put_numbers(struct preview *p, uint32_t missing, const struct store_counters *counters)
+static enum err put_numbers(struct preview *p, uint32_t missing, struct why *why)
 {
     int64_t connected = 0;
+    uint64_t fleet;
+    enum err err = targets_fleet(p->context->store, p->targets, &fleet, why);
+    if (err != ERR_OK)
+        return err;
     roaring_uint32_iterator_t it;
     for (roaring_init_iterator(p->targets, &it); it.has_value; roaring_advance_uint32_iterator(&it))
         connected += presence_get(p->context->presence, it.current_value).connected;
     json_put_member_i64(p->out, "targets", (int64_t)roaring_bitmap_get_cardinality(p->targets));
-    json_put_member_i64(p->out, "fleet",
-                        (int64_t)counters->devices_enabled + counters->devices_disabled);
+    json_put_member_i64(p->out, "fleet", (int64_t)fleet);
     json_put_member_i64(p->out, "connected", connected);
     json_put_member_i64(p->out, "devicesNotFound", missing);
+    return ERR_OK;
 }
 
 static enum err put_sample(struct preview *p, struct why *why)
@@ -52,7 +56,10 @@ static enum err put_sample(struct preview *p, struct why *why)
     buf_put_char(p->out, '[');
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
         put_separator(p->out, i);
-        json_put_str(p->out, names[i].device_id);
+        json_put_str(p->out, names[i].module_id.len > 0
+                                 ? str_format(&p->mem, "%.*s/%.*s", STR_ARG(names[i].device_id),
+                                              STR_ARG(names[i].module_id))
+                                 : names[i].device_id);
     }
     buf_put_char(p->out, ']');
     return err;
@@ -88,6 +95,8 @@ static void put_patch(struct preview *p, const struct entity *entity,
     }
     buf_put_char(p->out, '{');
     json_put_member_str(p->out, "deviceId", entity->id.device_id);
+    if (entity->id.module_id.len > 0)
+        json_put_member_str(p->out, "moduleId", entity->id.module_id);
     put_sections(p->out, "before", entity->tags.values, entity->desired.values);
     if (err == ERR_OK)
         put_sections(p->out, "after", tags.values, desired.values);
@@ -232,15 +241,12 @@ static enum err put_others(struct preview *p, struct why *why)
 
 static enum err put_all(struct preview *p, uint32_t missing, struct why *why)
 {
-    struct store_counters counters;
     struct why guard;
-    enum err err = store_read_counters(p->context->store, &counters, why);
-    if (err != ERR_OK)
-        return err;
     bool refused = targets_guard(p->context->store, &p->policy, p->targets, &guard) == ERR_LIMIT;
     targets_sample(&p->policy, p->job->id, p->targets);
-    put_numbers(p, missing, &counters);
-    err = put_sample(p, why);
+    enum err err = put_numbers(p, missing, why);
+    if (err == ERR_OK)
+        err = put_sample(p, why);
     if (err == ERR_OK)
         err = put_patches(p, why);
     if (err == ERR_OK && refused)

@@ -198,32 +198,18 @@ static bool passes(const struct job_record *record, const struct records_filter 
     return false;
 }
 
-/* Numbers of the wanted devices; NULL when one of them is unknown now, or younger than the job: the
- * target may be a deleted one of that name, which only a walk over the targets finds. */
-static roaring_bitmap_t *wanted_numbers(struct store_reader *reader, const struct job *job,
+/* Numbers of the wanted devices and their modules, deleted ones included; NULL when there are so many
+ * names that a walk over the targets is as good. */
+static roaring_bitmap_t *wanted_numbers(struct store_reader *reader,
                                         const struct records_filter *filter, enum err *err,
                                         struct why *why)
 {
     if (!filter->device_ids || filter->device_id_count > RECORDS_BATCH)
         return NULL;
-    struct arena mem = {0};
     roaring_bitmap_t *numbers = roaring_bitmap_create();
-    struct store_want *wants = arena_array(&mem, struct store_want, filter->device_id_count + 1);
-    for (size_t i = 0; i < filter->device_id_count; i++)
-        wants[i] = (struct store_want){.device_id = filter->device_ids[i], .module_id = STR("")};
-    *err = store_find(reader, wants, filter->device_id_count, &mem, why);
-    bool all = true;
-    for (size_t i = 0; *err == ERR_OK && i < filter->device_id_count; i++) {
-        if (wants[i].found && wants[i].found->id.created_ticks < job->created_ticks)
-            roaring_bitmap_add(numbers, wants[i].found->id.number);
-        else
-            all = false;
-    }
-    arena_done(&mem);
-    if (*err == ERR_OK && all)
-        return numbers;
-    roaring_bitmap_free(numbers);
-    return NULL;
+    for (size_t i = 0; *err == ERR_OK && i < filter->device_id_count; i++)
+        *err = store_family(reader, filter->device_ids[i], numbers, why);
+    return numbers;
 }
 
 static enum err give(struct batch *batch, const struct records_filter *filter,
@@ -281,7 +267,7 @@ enum err records_of_job(struct store_reader *reader, const struct job *job, uint
     enum err err = store_job_slices(reader, job->number, &mem, &slices, &count, why);
     roaring_bitmap_t *wanted = NULL;
     if (err == ERR_OK)
-        wanted = wanted_numbers(reader, job, filter, &err, why);
+        wanted = wanted_numbers(reader, filter, &err, why);
     struct batch *batch = xcalloc(1, sizeof(*batch));
     batch->reader = reader;
     batch->job = job;

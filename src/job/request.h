@@ -12,7 +12,7 @@ enum { JOB_BODY_DEPTH_MAX = 64 }; /* of updateTwin or cloudToDeviceMethod */
  * Checks: JSON object (FAULT_FORMAT_ERROR), `type` known (FAULT_GENERIC_BAD_REQUEST, text
  * "BadRequest"), condition present (FAULT_ARGUMENT_NULL), length, condition compiles, body matching
  * the type, patch rules, method rules, etag rule, ids, times, window (FAULT_ARGUMENT_INVALID, the
- * text names member and rule). `FROM devices.modules` is refused clearly until modules exist. */
+ * text names member and rule). With `FROM devices.modules WHERE ...` the targets are modules. */
 enum err job_request_read(yyjson_val *root, struct str path_id, int64_t now_ticks,
                           struct arena *mem, struct job *out, struct why *why);
 

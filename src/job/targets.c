@@ -36,10 +36,11 @@ static enum err of_condition(struct read_context *context, struct str condition,
 /* ---- of a list ---- */
 
 static enum err look_up(struct store_reader *reader, const struct str *ids, size_t count,
-                        roaring_bitmap_t *out, uint32_t *missing, struct why *why)
+                        struct str module_id, roaring_bitmap_t *out, uint32_t *missing,
+                        struct why *why)
 {
     uint32_t numbers[TOGETHER];
-    enum err err = store_numbers(reader, ids, count, numbers, why);
+    enum err err = store_numbers(reader, ids, count, module_id, numbers, why);
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
         if (numbers[i])
             roaring_bitmap_add(out, numbers[i]);
@@ -49,8 +50,9 @@ static enum err look_up(struct store_reader *reader, const struct str *ids, size
     return err;
 }
 
-static enum err of_list(struct store_reader *reader, struct str list, roaring_bitmap_t *out,
-                        uint32_t *missing, struct arena *mem, struct why *why)
+static enum err of_list(struct store_reader *reader, struct str list, struct str module_id,
+                        roaring_bitmap_t *out, uint32_t *missing, struct arena *mem,
+                        struct why *why)
 {
     const struct json_limits limits = {.size_max = JOB_REQUEST_MAX, .depth_max = 2};
     yyjson_val *root, *id;
@@ -63,7 +65,7 @@ static enum err of_list(struct store_reader *reader, struct str list, roaring_bi
             break;
         ids[count++] = json_str(id);
         if (count == TOGETHER || index + 1 == max) {
-            err = look_up(reader, ids, count, out, missing, why);
+            err = look_up(reader, ids, count, module_id, out, missing, why);
             count = 0;
         }
     }
@@ -72,7 +74,7 @@ static enum err of_list(struct store_reader *reader, struct str list, roaring_bi
 
 /* ---- of an earlier job ---- */
 
-static bool add_device(void *arg, const struct entity *entity)
+static bool add_number(void *arg, const struct entity *entity)
 {
     roaring_bitmap_add(arg, entity->id.number);
     return true;
@@ -84,7 +86,11 @@ static enum err drop_deleted(struct store_reader *reader, roaring_bitmap_t *targ
 {
     roaring_bitmap_t *there = roaring_bitmap_create();
     uint64_t before = roaring_bitmap_get_cardinality(targets);
-    enum err err = store_scan(reader, &(struct store_scan){.bare = true}, add_device, there, why);
+    struct store_scan all = {.bare = true};
+    enum err err = store_scan(reader, &all, add_number, there, why);
+    all.modules = true;
+    if (err == ERR_OK)
+        err = store_scan(reader, &all, add_number, there, why);
     roaring_bitmap_and_inplace(targets, there);
     *missing = (uint32_t)(before - roaring_bitmap_get_cardinality(targets));
     roaring_bitmap_free(there);
@@ -121,7 +127,8 @@ enum err targets_find(struct read_context *context, const struct job *job,
         if (!list.ptr)
             err = store_job_list(context->store, job->number, &mem, &list, why);
         if (err == ERR_OK)
-            err = of_list(context->store, list, *out, missing, &mem, why);
+            err = of_list(context->store, list, str_from(policy->module_id), *out, missing, &mem,
+                          why);
         break;
     case TARGETS_FAILED_OF:
         err = of_failed(context->store, policy->failed_of, *out, missing, &mem, why);
@@ -136,25 +143,42 @@ enum err targets_find(struct read_context *context, const struct job *job,
 
 /* ---- guard and sample ---- */
 
+/* All targets of a job are of one kind, so the first one tells which. */
+enum err targets_fleet(struct store_reader *reader, const roaring_bitmap_t *targets, uint64_t *out,
+                       struct why *why)
+{
+    struct arena mem = {0};
+    struct store_counters counters;
+    struct store_name first = {0};
+    enum err err = store_read_counters(reader, &counters, why);
+    if (err == ERR_OK && !roaring_bitmap_is_empty(targets)) {
+        first.number = roaring_bitmap_minimum(targets);
+        err = store_names(reader, &first, 1, &mem, why);
+    }
+    *out = first.module_id.len > 0 ? counters.modules
+                                   : (uint64_t)counters.devices_enabled + counters.devices_disabled;
+    arena_done(&mem);
+    return err;
+}
+
 enum err targets_guard(struct store_reader *reader, const struct job_policy *policy,
                        const roaring_bitmap_t *targets, struct why *why)
 {
-    uint64_t found = roaring_bitmap_get_cardinality(targets);
-    struct store_counters counters;
+    uint64_t found = roaring_bitmap_get_cardinality(targets), fleet = 0;
     if (policy->guard_devices > 0 && found > policy->guard_devices)
         return err_fault(ERR_LIMIT, FAULT_ARGUMENT_INVALID, why,
                          "guard: the job is for %llu devices, the policy allows %u",
                          (unsigned long long)found, policy->guard_devices);
     if (policy->guard_percent <= 0)
         return ERR_OK;
-    enum err err = store_read_counters(reader, &counters, why);
+    enum err err = targets_fleet(reader, targets, &fleet, why);
     if (err != ERR_OK)
         return err;
-    double fleet = (double)counters.devices_enabled + counters.devices_disabled;
-    if ((double)found * 100 > policy->guard_percent * fleet)
+    if ((double)found * 100 > policy->guard_percent * (double)fleet)
         return err_fault(ERR_LIMIT, FAULT_ARGUMENT_INVALID, why,
-                         "guard: the job is for %llu of %.0f devices, the policy allows %.4g %%",
-                         (unsigned long long)found, fleet, policy->guard_percent);
+                         "guard: the job is for %llu of %llu devices, the policy allows %.4g %%",
+                         (unsigned long long)found, (unsigned long long)fleet,
+                         policy->guard_percent);
     return ERR_OK;
 }
 

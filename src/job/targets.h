@@ -13,6 +13,10 @@ enum err targets_find(struct read_context *context, const struct job *job,
                       const struct job_policy *policy, struct str list, roaring_bitmap_t **out,
                       uint32_t *missing, struct why *why);
 
+/* How many there are of what the targets are: devices, or modules. */
+enum err targets_fleet(struct store_reader *reader, const roaring_bitmap_t *targets, uint64_t *out,
+                       struct why *why);
+
 /* ERR_LIMIT when there are more than the policy allows; the text says how many. */
 enum err targets_guard(struct store_reader *reader, const struct job_policy *policy,
                        const roaring_bitmap_t *targets, struct why *why);

@@ -122,8 +122,11 @@ static const char store_v7[] =
     "  PRIMARY KEY (kind, sequence)) WITHOUT ROWID;"
     "CREATE INDEX notice_token ON notice (token) WHERE token IS NOT NULL;";
 
+/* Records of jobs are asked for by device, deleted ones and those of its modules included. */
+static const char store_v8[] = "CREATE INDEX forgotten_by_name ON forgotten (device_id);";
+
 static const char *const store_steps[] = {store_v1, store_v2, store_v3, store_v4,
-                                          store_v5, store_v6, store_v7};
+                                          store_v5, store_v6, store_v7, store_v8};
 _Static_assert(sizeof store_steps / sizeof *store_steps == STORE_SCHEMA, "a step for each version");
 
 const struct schema store_schema = {

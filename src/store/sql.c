@@ -159,6 +159,8 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_PURGE_JOB] = "DELETE FROM job WHERE number = ?1",
 
     [SQL_NUMBER_OF_NAME] = "SELECT number FROM identity WHERE device_id = ?1 AND module_id = ?2",
+    [SQL_FAMILY] = "SELECT number FROM identity WHERE device_id = ?1",
+    [SQL_FORGOTTEN_FAMILY] = "SELECT number FROM forgotten WHERE device_id = ?1",
     [SQL_NUMBERS_OF_MODULES] = "SELECT number FROM identity WHERE device_id = ?1"
                                " AND module_id > '' ORDER BY module_id LIMIT ?2",
     [SQL_IDENTITY] = IDENTITY " FROM identity i WHERE i.number = ?1",

@@ -232,6 +232,7 @@ static const struct store_reader_ops reader_ops = {
     .find = sqlite_find,
     .numbers = sqlite_numbers,
     .modules = sqlite_modules,
+    .family = sqlite_family,
     .scan = sqlite_scan,
     .scan_names = sqlite_scan_names,
     .candidates = sqlite_candidates,

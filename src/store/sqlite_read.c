@@ -150,7 +150,7 @@ enum err sqlite_find(struct store_reader *base, struct store_want *wants, size_t
 }
 
 enum err sqlite_numbers(struct store_reader *base, const struct str *device_ids, size_t count,
-                        uint32_t *out, struct why *why)
+                        struct str module_id, uint32_t *out, struct why *why)
 {
     struct sqlite_reader *reader = (struct sqlite_reader *)base;
     bool own = !reader->in_snapshot;
@@ -158,10 +158,33 @@ enum err sqlite_numbers(struct store_reader *base, const struct str *device_ids,
     if (err)
         return err;
     for (size_t i = 0; !err && i < count; i++)
-        err = number_of_name(reader->db, device_ids[i], STR(""), &out[i], why);
+        err = number_of_name(reader->db, device_ids[i], module_id, &out[i], why);
     if (own)
         store_end(base);
     return err;
+}
+
+static enum err add_numbers(struct db *db, enum sql which, struct str device_id,
+                            roaring_bitmap_t *out, struct why *why)
+{
+    enum err err;
+    sqlite3_stmt *query = db_query(db, which, &err, why);
+    if (err)
+        return err;
+    bind_text(query, 1, device_id);
+    int rc;
+    while ((rc = sqlite3_step(query)) == SQLITE_ROW)
+        roaring_bitmap_add(out, (uint32_t)sqlite3_column_int64(query, 0));
+    return db_finish(db, query, rc, why);
+}
+
+/* As with sqlite_names, a name that moves meanwhile is missed in neither table. */
+enum err sqlite_family(struct store_reader *reader, struct str device_id, roaring_bitmap_t *out,
+                       struct why *why)
+{
+    struct db *db = reader_db(reader);
+    enum err err = add_numbers(db, SQL_FAMILY, device_id, out, why);
+    return err ? err : add_numbers(db, SQL_FORGOTTEN_FAMILY, device_id, out, why);
 }
 
 enum err sqlite_modules(struct store_reader *reader, struct str device_id, uint32_t *out,

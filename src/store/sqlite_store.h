@@ -125,7 +125,9 @@ enum err sqlite_purge_job(struct store *store, uint32_t job, size_t rows_max, bo
 enum err sqlite_find(struct store_reader *reader, struct store_want *wants, size_t count,
                      struct arena *mem, struct why *why);
 enum err sqlite_numbers(struct store_reader *reader, const struct str *device_ids, size_t count,
-                        uint32_t *out, struct why *why);
+                        struct str module_id, uint32_t *out, struct why *why);
+enum err sqlite_family(struct store_reader *reader, struct str device_id, roaring_bitmap_t *out,
+                       struct why *why);
 enum err sqlite_modules(struct store_reader *reader, struct str device_id, uint32_t *out,
                         size_t *count, struct why *why);
 enum err sqlite_scan(struct store_reader *reader, const struct store_scan *scan,

@@ -73,9 +73,15 @@ enum err store_find(struct store_reader *reader, struct store_want *wants, size_
 }
 
 enum err store_numbers(struct store_reader *reader, const struct str *device_ids, size_t count,
-                       uint32_t *out, struct why *why)
+                       struct str module_id, uint32_t *out, struct why *why)
 {
-    return reader->ops->numbers(reader, device_ids, count, out, why);
+    return reader->ops->numbers(reader, device_ids, count, module_id, out, why);
+}
+
+enum err store_family(struct store_reader *reader, struct str device_id, roaring_bitmap_t *out,
+                      struct why *why)
+{
+    return reader->ops->family(reader, device_id, out, why);
 }
 
 enum err store_modules(struct store_reader *reader, struct str device_id,

@@ -25,7 +25,7 @@
 #include <roaring/roaring.h>
 
 enum {
-    STORE_SCHEMA = 7,
+    STORE_SCHEMA = 8,
     STORE_SLICE_BITS = 16,      /* a slice of a target set covers 65,536 numbers */
     STORE_PRESENCE_PAGE = 1024, /* identities per page */
     STORE_CALL_BLOCK = 1 << 20, /* method call numbers reserved at a time */
@@ -244,9 +244,15 @@ struct store_want {                  /* by name, or by number when device_id is 
 enum err store_find(struct store_reader *reader, struct store_want *wants, size_t count,
                     struct arena *mem, struct why *why);
 
-/* The numbers of devices by their names, 0 where there is none; reads no more than an index. */
+/* The numbers of devices by their names, or of the module of each that has that name (empty: the devices
+ * themselves); 0 where there is none. Reads no more than an index. */
 enum err store_numbers(struct store_reader *reader, const struct str *device_ids, size_t count,
-                       uint32_t *out, struct why *why);
+                       struct str module_id, uint32_t *out, struct why *why);
+
+/* Add the numbers of a device of that name and of its modules, present ones and those that store_names
+ * still knows. */
+enum err store_family(struct store_reader *reader, struct str device_id, roaring_bitmap_t *out,
+                      struct why *why);
 
 /* The numbers of a device's modules, in the order of their names. */
 enum err store_modules(struct store_reader *reader, struct str device_id,

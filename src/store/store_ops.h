@@ -26,7 +26,9 @@ struct store_reader_ops {
     enum err (*find)(struct store_reader *, struct store_want *, size_t count, struct arena *,
                      struct why *);
     enum err (*numbers)(struct store_reader *, const struct str *device_ids, size_t count,
-                        uint32_t *out, struct why *);
+                        struct str module_id, uint32_t *out, struct why *);
+    enum err (*family)(struct store_reader *, struct str device_id, roaring_bitmap_t *out,
+                       struct why *);
     enum err (*modules)(struct store_reader *, struct str device_id, uint32_t *out, size_t *count,
                         struct why *);
     enum err (*scan)(struct store_reader *, const struct store_scan *,

@@ -74,7 +74,7 @@ withHub('POST /devices', (s) => {
       ['bad id', 'ArgumentInvalid', 'create'],
       ['new2', 'ArgumentInvalid', 'create'],
       ['new3', 'ArgumentInvalid', 'createOrUpdate'],
-      ['new4', 'ArgumentInvalid', 'createOrUpdate'],
+      ['new4', 'DeviceNotFound', 'createOrUpdate'], // a module needs its device
       ['new5', 'ArgumentInvalid', 'createOrUpdate'],
       ['a', 'DeviceDefinedMultipleTimes', 'updateIfMatchETag'],
     ]);

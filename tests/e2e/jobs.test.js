@@ -386,7 +386,7 @@ withHub('what PUT /jobs/v2 refuses', (s) => {
     ['a whole query as condition', { ...twin, queryCondition: 'SELECT * FROM devices' }, 'ArgumentInvalid'],
     ['a condition that ends early', { ...twin, queryCondition: 'status = ' }, 'ArgumentInvalid'],
     ['a condition of 8193 characters', { ...twin, queryCondition: `deviceId = '${'x'.repeat(8200)}'` }, 'ArgumentInvalid'],
-    ['modules, until they exist', { ...twin, queryCondition: "FROM devices.modules WHERE moduleId = 'm'" }, undefined],
+    ['the records of jobs', { ...twin, queryCondition: "FROM devices.jobs WHERE jobId = 'j'" }, 'ArgumentInvalid'],
     ['another id in the body', { ...twin, jobId: 'other' }, 'ArgumentInvalid'],
     ['no updateTwin', { ...twin, updateTwin: null }, undefined],
     ['desired outside of properties', { ...twin, updateTwin: { desired: { a: 1 } } }, 'ArgumentInvalid'],

@@ -3,9 +3,12 @@
 const assert = require('node:assert/strict');
 const { after, before, it } = require('node:test');
 const { Message } = require('azure-iot-device');
-const { TRANSPORTS, callerOf, moduleOf, newDevice, openTwin, registryOf } = require('./lib/sdk');
+const { allRows, jobIn, recordsOf } = require('./lib/jobs');
+const { RawMqtt } = require('./lib/mqtt');
+const { sas } = require('./lib/sas');
+const { TRANSPORTS, callerOf, jobsOf, moduleOf, newDevice, openTwin, registryOf } = require('./lib/sdk');
 const { assertFault, assertMethodFault, sdkError, withHub } = require('./lib/suite');
-const { Inbox, within } = require('./lib/wait');
+const { Inbox, until, within } = require('./lib/wait');
 
 const UNSET = '0001-01-01T00:00:00';
 const edge = { capabilities: { iotEdge: true } };
@@ -74,8 +77,12 @@ withHub('modules over REST', (s) => {
     assert.equal((await registry.getTwin('d1')).responseBody.tags.y, undefined, 'the device has its own');
   });
   it('are answered to queries', async () => {
-    const { json } = await s.rest.post('/devices/query', { query: 'SELECT * FROM devices.modules' });
+    const { json, headers } = await s.rest.query('SELECT * FROM devices.modules');
+    assert.equal(headers['x-ms-item-type'], 'Twin');
     assert.deepEqual(json.map((twin) => [twin.deviceId, twin.moduleId]), [['d1', 'm1'], ['d1', 'a']]);
+    assert.deepEqual(json[1], (await s.rest.get('/twins/d1/modules/a')).json, 'a full twin');
+    const { result } = await registry.createQuery("SELECT * FROM devices.modules WHERE moduleId = 'a'").nextAsTwin();
+    assert.deepEqual(result.map((twin) => [twin.deviceId, twin.moduleId, twin.tags]), [['d1', 'a', { y: 2 }]]);
   });
   it('are deleted, one or all', async () => {
     assert.equal((await registry.removeModule('d1', 'a')).httpResponse.statusCode, 204);
@@ -107,6 +114,192 @@ withHub('modules over REST', (s) => {
     const { responseBody: twin } = await registry.getModuleTwin('d2', 'm');
     assert.deepEqual([twin.tags, twin.properties.desired.x, twin.properties.desired.$version], [{ a: 1 }, 1, 1]);
     assert.equal((await registry.getModule('d2', 'm')).responseBody.managedBy, 'me');
+  });
+});
+
+withHub('queries on devices.modules', (s) => {
+  before(async () => {
+    for (let d = 0; d < 12; d++) {
+      const records = [{ id: `d${d}`, importMode: 'create' }];
+      for (let m = 0; m < 10; m++) records.push({ id: `d${d}`, moduleId: `m${m}`, importMode: 'create', tags: { d, m } });
+      assert.equal((await s.rest.post('/devices', records)).status, 200);
+    }
+  });
+  const rows = async (query) => {
+    const answer = await s.rest.query(query);
+    assert.equal(answer.status, 200, answer.text);
+    return answer.json;
+  };
+  const names = (list) => list.map((row) => `${row.deviceId}/${row.moduleId}`);
+
+  it('come page by page', async () => {
+    const first = await s.rest.query('SELECT deviceId, moduleId FROM devices.modules');
+    assert.equal(first.headers['x-ms-item-type'], 'Raw');
+    const token = first.headers['x-ms-continuation'];
+    const second = await s.rest.query('SELECT deviceId, moduleId FROM devices.modules', { token });
+    assert.deepEqual([first.json.length, second.json.length], [100, 20]);
+    assert.equal(second.headers['x-ms-continuation'], undefined);
+    assert.equal(new Set([...names(first.json), ...names(second.json)]).size, 120);
+  });
+  it('find modules by device without looking at others', async () => {
+    const query = "SELECT * FROM devices.modules WHERE deviceId IN ['d3', 'd11', 'nobody'] AND tags.m < 2";
+    assert.deepEqual(names(await rows(query)), ['d3/m0', 'd3/m1', 'd11/m0', 'd11/m1']);
+    const [how] = await rows(`EXPLAIN ${query}`);
+    assert.deepEqual([how.collection, how.way, how.candidates], ['devices.modules', 'ids', 20]);
+  });
+  it('know what devices have and modules have not, and the other way round', async () => {
+    assert.deepEqual(await rows('SELECT * FROM devices WHERE is_defined(moduleId)'), []);
+    assert.deepEqual(await rows('SELECT * FROM devices.modules WHERE is_defined(capabilities)'), []);
+    assert.equal((await s.rest.query('SELECT count() AS n FROM devices.modules')).status, 400, 'spec/query-language.md: rejected');
+  });
+});
+
+withHub('jobs on modules', (s) => {
+  let clients, jobs;
+  before(async () => {
+    jobs = jobsOf(s.hub);
+    const registry = registryOf(s.hub);
+    clients = [];
+    for (const deviceId of ['d1', 'd2', 'd3']) {
+      await newDevice(s.hub, deviceId);
+      const { responseBody } = await registry.addModule({ deviceId, moduleId: 'm' });
+      if (deviceId === 'd3') continue;
+      const client = moduleOf(s.hub, responseBody);
+      await client.open();
+      clients.push(client);
+    }
+  });
+  after(() => Promise.all(clients.map((client) => client.close())));
+  const condition = "FROM devices.modules WHERE moduleId = 'm'";
+
+  it('change their twins', async () => {
+    const patch = { etag: '*', tags: { by: 'job' }, properties: { desired: { x: 1 } } };
+    await jobs.scheduleTwinUpdate('twins', condition, patch, new Date(), 300);
+    const { deviceJobStatistics } = await jobIn(s.rest, 'twins', 'completed');
+    assert.deepEqual([deviceJobStatistics.deviceCount, deviceJobStatistics.succeededCount], [3, 3]);
+    assert.equal((await s.rest.get('/twins/d3/modules/m')).json.properties.desired.x, 1);
+    assert.equal((await s.rest.get('/twins/d3')).json.tags, undefined);
+  });
+  it('call them, and wait for who is away', async () => {
+    for (const client of clients) client.onMethod('m', (request, response) => response.send(200, { ok: true }, () => {}));
+    const params = { methodName: 'm', payload: null, responseTimeoutInSeconds: 30 };
+    await jobs.scheduleDeviceMethod('calls', condition, params, new Date(), 300);
+    await until(async () => (await s.rest.get('/jobs/v2/calls')).json.deviceJobStatistics?.succeededCount === 2, 'two answers');
+    const records = await recordsOf(s.rest, 'calls');
+    assert.deepEqual(records.map((r) => [r.deviceId, r.moduleId, r.status]),
+      [['d1', 'm', 'completed'], ['d2', 'm', 'completed'], ['d3', 'm', 'pending']]);
+    assert.deepEqual(records[0].outcome, { deviceMethodResponse: { status: 200, payload: { ok: true } } });
+    const one = await allRows(s.rest, "SELECT * FROM devices.jobs WHERE deviceId = 'd2' AND moduleId = 'm' AND jobId = 'calls'");
+    assert.equal(one.length, 1);
+    await s.rest.delete('/devices/d3');
+    const { deviceJobStatistics } = await jobIn(s.rest, 'calls', 'completed');
+    assert.equal(deviceJobStatistics.failedCount, 1);
+  });
+  it('have previews, and lists with a module of each device', async () => {
+    const body = { type: 'scheduleUpdateTwin', updateTwin: { tags: { z: 1 } }, policy: { targets: { deviceIds: ['d1', 'd9'], moduleId: 'm' } } };
+    const { json } = await s.rest.post('/jobs/v2/preview', body);
+    assert.deepEqual([json.targets, json.fleet, json.devicesNotFound, json.sample], [1, 2, 1, ['d1/m']]);
+    await s.rest.put('/jobs/v2/list', body);
+    const job = await jobIn(s.rest, 'list', 'completed');
+    assert.deepEqual(job.policy.targets, { deviceIds: 2, moduleId: 'm' });
+    assert.equal((await s.rest.get('/twins/d1/modules/m')).json.tags.z, 1);
+  });
+});
+
+withHub('a session of a module', (s) => {
+  const host = () => s.hub.host;
+  const scope = (path, key, more = {}) => ({ token: sas({ sr: `${host()}${path}`, key, ...more }) });
+  let module, deviceKey;
+  before(async () => {
+    deviceKey = (await newDevice(s.hub, 'd')).key;
+    await newDevice(s.hub, 'other');
+    const { json } = await s.rest.put('/devices/d/modules/m', {});
+    module = { deviceId: 'd', moduleId: 'm', key: json.authentication.symmetricKey.primaryKey };
+  });
+
+  it('opens with a token of its scope, of its device, or of a policy that may', async () => {
+    const good = [
+      scope('/devices/d/modules/m', module.key),
+      scope('/devices/d', module.key), // the scope covers it; the signature is still the module's
+      scope('/devices/d/modules/m', s.hub.policyKey('device'), { skn: 'device' }),
+      scope('', s.hub.policyKey(), { skn: 'iothubowner' }),
+    ];
+    for (const [i, options] of good.entries()) {
+      const client = await RawMqtt.open(s.hub);
+      assert.equal((await client.hello(module, { ...options, clean: true })).code, 0, `token ${i}`);
+      await client.bye();
+    }
+  });
+  it('does not open with any other', async () => {
+    const bad = [
+      scope('/devices/d/modules/m', deviceKey),
+      scope('/devices/d', deviceKey),
+      scope('/devices/d/modules/other', module.key),
+      scope('/devices/other/modules/m', module.key),
+      scope('/devices/d/modules/m', s.hub.policyKey('service'), { skn: 'service' }),
+      { clientId: 'd' },
+      { clientId: 'd/other' },
+      { username: `${host()}/d/none/?api-version=2021-04-12`, clientId: 'd/none' },
+    ];
+    for (const [i, options] of bad.entries()) {
+      const client = await RawMqtt.open(s.hub);
+      const ack = await client.hello(module, { ...options, clean: true });
+      assert.notEqual(ack && ack.code, 0, `token ${i}`);
+    }
+    const client = await RawMqtt.open(s.hub);
+    const ack = await client.hello({ deviceId: 'd', key: module.key }, { clean: true });
+    assert.notEqual(ack && ack.code, 0, 'nor does its key open its device');
+  });
+  it('says whose events they are', async () => {
+    const client = await RawMqtt.connect(s.hub, module, { clean: true });
+    await client.publish('devices/d/modules/m/messages/events/%24.on=out1&p=v', 'hello', { qos: 1 });
+    const { events } = (await s.rest.get('/events')).json;
+    assert.equal(events.length, 1);
+    const [event] = events;
+    assert.deepEqual([event.deviceId, event.moduleId, event.body], ['d', 'm', 'hello']);
+    assert.equal(event.systemProperties['iothub-outputname'] ?? event.properties['iothub-outputname'], 'out1');
+    assert.equal(event.systemProperties['iothub-connection-device-id'], 'd');
+    assert.equal(event.systemProperties['iothub-connection-module-id'], 'm');
+    assert.equal(JSON.parse(event.systemProperties['iothub-connection-auth-method']).scope, 'module');
+    await client.bye();
+  });
+  it('ends on a topic of its device, or of another module', async () => {
+    for (const topic of ['devices/d/messages/events/', 'devices/d/modules/n/messages/events/']) {
+      const client = await RawMqtt.connect(s.hub, module, { clean: true });
+      await client.publish(topic, 'x');
+      await client.gone();
+    }
+  });
+  it('is granted the filters that SDKs send', async () => {
+    const client = await RawMqtt.connect(s.hub, module, { clean: true });
+    const filters = ['devices/d/modules/m/inputs/#', 'devices/d/modules/m/#', 'devices/d/modules/m/messages/devicebound/#',
+      '$iothub/methods/POST/#', '$iothub/twin/res/#', '$iothub/twin/PATCH/properties/desired/#'];
+    assert.ok((await client.subscribe(...filters)).every((granted) => granted < 2));
+    assert.deepEqual(await client.subscribe('devices/d/messages/devicebound/#'), [0x80], "not its device's");
+    await client.bye();
+  });
+  it('is one per module, beside its device', async () => {
+    const device = await RawMqtt.connect(s.hub, { deviceId: 'd', key: deviceKey }, { clean: true });
+    const first = await RawMqtt.connect(s.hub, module, { clean: true });
+    const second = await RawMqtt.connect(s.hub, module, { clean: true });
+    await first.gone();
+    assert.ok(await device.ping());
+    assert.ok(await second.ping());
+    await s.rest.put('/devices/d', { status: 'disabled' }, { headers: { 'If-Match': '*' } });
+    await Promise.all([device.gone(), second.gone()]);
+    assert.equal((await (await RawMqtt.open(s.hub)).hello(module)).code, 5, 'the module of a disabled device');
+    await s.rest.put('/devices/d', { status: 'enabled' }, { headers: { 'If-Match': '*' } });
+  });
+  it('is kept while it is away', async () => {
+    const client = await RawMqtt.connect(s.hub, module, { clean: false });
+    await client.subscribe('$iothub/twin/PATCH/properties/desired/#');
+    await client.bye();
+    const again = await RawMqtt.connect(s.hub, module, { clean: false });
+    assert.equal(again.present, 1);
+    await s.rest.patch('/twins/d/modules/m', { properties: { desired: { y: 2 } } });
+    assert.match((await again.message()).payload, /"y":2/);
+    await s.rest.delete('/devices/d/modules/m');
+    await again.gone();
   });
 });
 

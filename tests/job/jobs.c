@@ -140,8 +140,10 @@ static bool list(void *arg, uint32_t number, const struct job_record *record)
           (record->status >= RECORD_COMPLETED) == (record->outcome.ptr != NULL));
     listing->last_number = number;
     listing->by_status[record->status]++;
-    buf_printf(&listing->text, "%.*s %s", STR_ARG(record->device_id),
-               record_status_word(record->status));
+    buf_put(&listing->text, record->device_id);
+    if (record->module_id.len > 0)
+        buf_printf(&listing->text, "/%.*s", STR_ARG(record->module_id));
+    buf_printf(&listing->text, " %s", record_status_word(record->status));
     if (record->status == RECORD_COMPLETED)
         buf_printf(&listing->text, " %.*s", STR_ARG(record->outcome));
     if (record->status == RECORD_FAILED)

@@ -77,10 +77,14 @@ static const struct {
     {"a list of names",
      "{'type':'scheduleUpdateTwin','queryCondition':'deviceId in [`a`,`b`]','updateTwin':{}}", 0,
      ""},
-    {"modules are for later",
+    {"modules",
      "{'type':'scheduleUpdateTwin','queryCondition':'FROM devices.modules WHERE moduleId = "
      "`m`','updateTwin':{}}",
-     FAULT_ARGUMENT_INVALID, "modules"},
+     0, ""},
+    {"not the records of jobs",
+     "{'type':'scheduleUpdateTwin','queryCondition':'FROM devices.jobs WHERE deviceId = "
+     "`m`','updateTwin':{}}",
+     FAULT_ARGUMENT_INVALID, "devices.modules"},
 
     /* 2.3 start */
     {"start in UTC with milliseconds",

@@ -28,6 +28,10 @@ static const struct {
      "must be an array"},
     {"one or the other", TAGS_JOB("{'targets':{'deviceIds':['d1'],'failedOf':'j'}}"),
      "one of them"},
+    {"a module id is one", TAGS_JOB("{'targets':{'deviceIds':['d1'],'moduleId':'a b'}}"),
+     "id of a module"},
+    {"and goes with a list", TAGS_JOB("{'targets':{'failedOf':'j','moduleId':'m'}}"),
+     "goes with deviceIds"},
     {"a job id is one", TAGS_JOB("{'targets':{'failedOf':'a b'}}"), "id of a job"},
     {"without targets a condition is needed", TAGS_JOB("{}"), "queryCondition is missing"},
 };
@@ -312,6 +316,21 @@ static void check_preview(const char *rule, struct job_rig *jobs, const char *bo
 
 #define PARTS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
+static void a_preview_shows_modules(void **state)
+{
+    struct job_rig jobs;
+    jobs_open(&jobs, 3);
+    for (size_t i = 0; i < 2; i++) {
+        const char *id = i ? "d3/m" : "d2/m";
+        check_int(id, rig_result(&jobs.rig, &put_device(&jobs.rig, id, "{}", NULL)->task), 0);
+    }
+    check_preview("among modules, by name", &jobs,
+                  TWIN_JOB("FROM devices.modules WHERE moduleId = `m`", "'tags':{'a':1}"),
+                  PARTS("'targets':2,'fleet':2,'connected':0", "'sample':['d2/m','d3/m']",
+                        "{'deviceId':'d2','moduleId':'m','before'"));
+    jobs_close(&jobs);
+}
+
 static void a_preview_tells_what_would_be_and_does_none_of_it(void **state)
 {
     struct job_rig jobs;
@@ -364,6 +383,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_retried_is_told),
         cmocka_unit_test(failed_of_names_a_job_that_has_ended),
         cmocka_unit_test(the_failed_set_is_what_the_records_say),
+        cmocka_unit_test(a_preview_shows_modules),
         cmocka_unit_test(a_preview_tells_what_would_be_and_does_none_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -345,7 +345,7 @@ static void a_fleet_from_before_its_table_is_found_by_a_bare_scan(void **state)
         "DROP TABLE job_group; DROP TABLE job_event;"
         "ALTER TABLE identity DROP COLUMN managed_by; DROP TABLE setting;"
         "DROP TABLE message_head; DROP TABLE message; DROP TABLE message_text; DROP TABLE notice;"
-        "PRAGMA user_version = 1");
+        "DROP INDEX forgotten_by_name; PRAGMA user_version = 1");
     ok(open_store(NULL));
     uint64_t numbers = 0;
     ok(store_scan(store_main(store), &(struct store_scan){.bare = true}, add_number, &numbers,

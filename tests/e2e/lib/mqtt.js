@@ -140,14 +140,16 @@ class RawMqtt {
     return this;
   }
 
-  // CONNECT as {deviceId, key}; gives the CONNACK, or null when the hub just closed.
-  hello({ deviceId, key }, { token, username, clientId = deviceId, password, ...options } = {}) {
+  // CONNECT as {deviceId, moduleId?, key}; gives the CONNACK, or null when the hub just closed.
+  hello({ deviceId, moduleId, key }, { token, username, clientId, password, ...options } = {}) {
     const host = this.hub.host;
+    const name = moduleId === undefined ? deviceId : `${deviceId}/${moduleId}`;
+    const scope = moduleId === undefined ? deviceId : `${deviceId}/modules/${moduleId}`;
     const secret = password !== undefined ? password
       : token !== undefined ? token
-      : sas({ sr: `${host}/devices/${deviceId}`, key });
-    const user = username !== undefined ? username : `${host}/${deviceId}/?api-version=2021-04-12`;
-    this.send(write.connect({ clientId, username: user, password: secret === null ? undefined : secret, ...options }));
+      : sas({ sr: `${host}/devices/${scope}`, key });
+    const user = username !== undefined ? username : `${host}/${name}/?api-version=2021-04-12`;
+    this.send(write.connect({ clientId: clientId === undefined ? name : clientId, username: user, password: secret === null ? undefined : secret, ...options }));
     return Promise.race([this.inbox(CONNACK).next(), this.closed.then(() => null)]);
   }
 
