@@ -31,10 +31,14 @@ int cmd_query(int argc, char **argv);
 #define APP_DEFAULT_HOST "localhost"
 enum { APP_PATH_MAX = 4096 };
 
-/* The connection string of a policy (STR_NONE: iothubowner) or of a device, from a data folder that a
- * hub may be serving. In `mem`. ERR_NOT_FOUND names what is missing. */
-enum err connection_string_read(const char *dir, struct str policy, struct str device,
-                                struct arena *mem, struct str *out, struct why *why);
+/* Whose connection string: a policy's, a device's, or a module's of a device. Zero: that of iothubowner. */
+struct connection_of {
+    struct str policy, device, module;
+};
+/* The connection string, from a data folder that a hub may be serving. In `mem`. ERR_NOT_FOUND names
+ * what is missing. */
+enum err connection_string_read(const char *dir, struct connection_of of, struct arena *mem,
+                                struct str *out, struct why *why);
 
 /* A whole number of an option's text; complains on stderr and gives false otherwise. */
 bool option_number(const char *command, const char *option, const char *text, int64_t least,

@@ -39,24 +39,29 @@ static enum err policy_key(struct store_reader *reader, struct str name, struct 
     return ERR_OK;
 }
 
-static enum err device_key(struct store_reader *reader, struct str device, struct arena *mem,
-                           struct connstr *out, struct why *why)
+static enum err identity_key(struct store_reader *reader, struct str device, struct str module,
+                             struct arena *mem, struct connstr *out, struct why *why)
 {
-    struct store_want want = {.device_id = device, .module_id = STR("")};
+    struct store_want want = {.device_id = device, .module_id = module.ptr ? module : STR("")};
     enum err err = store_find(reader, &want, 1, mem, why);
     if (err != ERR_OK)
         return err;
+    if (!want.found && module.ptr)
+        return err_fail(ERR_NOT_FOUND, why, "there is no module '%.*s' on device '%.*s'",
+                        STR_ARG(module), STR_ARG(device));
     if (!want.found)
         return err_fail(ERR_NOT_FOUND, why, "there is no device '%.*s'", STR_ARG(device));
     if (want.found->id.auth != AUTH_SAS)
-        return err_fail(ERR_NOT_FOUND, why, "device '%.*s' has no symmetric key", STR_ARG(device));
+        return err_fail(ERR_NOT_FOUND, why, "%s '%.*s' has no symmetric key",
+                        module.ptr ? "module" : "device", STR_ARG(module.ptr ? module : device));
     out->device = want.found->id.device_id;
+    out->module = module.ptr ? want.found->id.module_id : STR_NONE;
     out->key = want.found->id.primary_key;
     return ERR_OK;
 }
 
-enum err connection_string_read(const char *dir, struct str policy, struct str device,
-                                struct arena *mem, struct str *out, struct why *why)
+enum err connection_string_read(const char *dir, struct connection_of of, struct arena *mem,
+                                struct str *out, struct why *why)
 {
     struct store *store;
     enum err err =
@@ -73,9 +78,10 @@ enum err connection_string_read(const char *dir, struct str policy, struct str d
                             .device = STR_NONE,
                             .module = STR_NONE,
                             .token = STR_NONE};
-    err = device.ptr ? device_key(store_main(store), device, mem, &parts, why)
-                     : policy_key(store_main(store), policy.ptr ? policy : STR("iothubowner"), mem,
-                                  &parts, why);
+    err = of.device.ptr
+              ? identity_key(store_main(store), of.device, of.module, mem, &parts, why)
+              : policy_key(store_main(store), of.policy.ptr ? of.policy : STR("iothubowner"), mem,
+                           &parts, why);
     if (err == ERR_OK) {
         struct buf text = {0};
         connstr_put(&text, &parts);
@@ -90,46 +96,49 @@ enum err connection_string_read(const char *dir, struct str policy, struct str d
 
 static void help(FILE *out)
 {
-    fprintf(out,
-            "usage: muster connection-string --data DIR [--policy NAME | --device ID]\n\n"
-            "Prints the connection string that SDKs take. It holds a key: treat it as a secret.\n\n"
-            "  --data DIR      the folder of the hub (it may be running)\n"
-            "  --policy NAME   iothubowner (default), service, device, registryRead, "
-            "registryReadWrite\n"
-            "  --device ID     of one device, with its own primary key\n");
+    fprintf(
+        out,
+        "usage: muster connection-string --data DIR [--policy NAME | --device ID [--module ID]]\n\n"
+        "Prints the connection string that SDKs take. It holds a key: treat it as a secret.\n\n"
+        "  --data DIR      the folder of the hub (it may be running)\n"
+        "  --policy NAME   iothubowner (default), service, device, registryRead, "
+        "registryReadWrite\n"
+        "  --device ID     of one device, with its own primary key\n"
+        "  --module ID     of a module of that device\n");
 }
 
 int cmd_connection_string(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"data", required_argument, NULL, 'd'},
-        {"policy", required_argument, NULL, 'p'},
-        {"device", required_argument, NULL, 'i'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
+        {"data", required_argument, NULL, 'd'},   {"policy", required_argument, NULL, 'p'},
+        {"device", required_argument, NULL, 'i'}, {"module", required_argument, NULL, 'm'},
+        {"help", no_argument, NULL, 'h'},         {0},
     };
     const char *dir = NULL;
-    struct str policy = STR_NONE, device = STR_NONE;
+    struct connection_of of = {STR_NONE, STR_NONE, STR_NONE};
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         if (c == 'd')
             dir = optarg;
         else if (c == 'p')
-            policy = str_from(optarg);
+            of.policy = str_from(optarg);
         else if (c == 'i')
-            device = str_from(optarg);
+            of.device = str_from(optarg);
+        else if (c == 'm')
+            of.module = str_from(optarg);
         else {
             help(c == 'h' ? stdout : stderr);
             return c == 'h' ? EXIT_OK : EXIT_USAGE;
         }
     }
-    if (!dir || optind < argc || (policy.ptr && device.ptr)) {
+    if (!dir || optind < argc || (of.policy.ptr && of.device.ptr) ||
+        (of.module.ptr && !of.device.ptr)) {
         help(stderr);
         return EXIT_USAGE;
     }
     struct arena mem = {0};
     struct str text;
     struct why why;
-    enum err err = connection_string_read(dir, policy, device, &mem, &text, &why);
+    enum err err = connection_string_read(dir, of, &mem, &text, &why);
     if (err == ERR_OK)
         printf("%.*s\n", STR_ARG(text));
     else

@@ -77,7 +77,7 @@ static enum err find_string(const struct service_place *place, struct arena *mem
     if (place->connection_string_file)
         return read_line(place->connection_string_file, mem, out, why);
     if (place->data)
-        return connection_string_read(place->data, STR_NONE, STR_NONE, mem, out, why);
+        return connection_string_read(place->data, (struct connection_of){0}, mem, out, why);
     const char *text =
         place->connection_string ? place->connection_string : getenv(SERVICE_ENVIRONMENT);
     if (!text || !*text)

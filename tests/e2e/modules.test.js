@@ -3,6 +3,7 @@
 const assert = require('node:assert/strict');
 const { after, before, it } = require('node:test');
 const { Message } = require('azure-iot-device');
+const { muster } = require('./lib/hub');
 const { allRows, jobIn, recordsOf } = require('./lib/jobs');
 const { RawMqtt } = require('./lib/mqtt');
 const { sas } = require('./lib/sas');
@@ -250,13 +251,20 @@ withHub('a session of a module', (s) => {
     const ack = await client.hello({ deviceId: 'd', key: module.key }, { clean: true });
     assert.notEqual(ack && ack.code, 0, 'nor does its key open its device');
   });
+  it('has a connection string that muster prints', async () => {
+    const of = (...args) => muster(['connection-string', '--data', s.hub.dir, ...args]);
+    const { code, stdout } = await of('--device', 'd', '--module', 'm');
+    assert.deepEqual([code, stdout], [0, `HostName=${host()};DeviceId=d;ModuleId=m;SharedAccessKey=${module.key}\n`]);
+    assert.match((await of('--device', 'd', '--module', 'none')).stderr, /there is no module 'none' on device 'd'/);
+    assert.equal((await of('--module', 'm')).code, 2, 'a module of which device?');
+  });
   it('says whose events they are', async () => {
     const client = await RawMqtt.connect(s.hub, module, { clean: true });
     await client.publish('devices/d/modules/m/messages/events/%24.on=out1&p=v', 'hello', { qos: 1 });
     const { events } = (await s.rest.get('/events')).json;
     assert.equal(events.length, 1);
     const [event] = events;
-    assert.deepEqual([event.deviceId, event.moduleId, event.body], ['d', 'm', 'hello']);
+    assert.deepEqual([event.deviceId, event.moduleId, atob(event.bodyBase64)], ['d', 'm', 'hello']);
     assert.equal(event.systemProperties['iothub-outputname'] ?? event.properties['iothub-outputname'], 'out1');
     assert.equal(event.systemProperties['iothub-connection-device-id'], 'd');
     assert.equal(event.systemProperties['iothub-connection-module-id'], 'm');
