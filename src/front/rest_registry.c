@@ -217,9 +217,11 @@ void rest_statistics_devices(struct exchange *exchange)
 void rest_statistics_service(struct exchange *exchange)
 {
     struct buf *out = &exchange->out;
+    struct hub *hub = exchange->front->config.hub;
+    int64_t connected = presence_connected_count(hub->presence);
+    int64_t modules = (int64_t)atomic_load(&hub->stats.modules_attached);
     buf_put(out, STR("{"));
-    json_put_member_i64(out, "connectedDeviceCount",
-                        presence_connected_count(exchange->front->config.hub->presence));
+    json_put_member_i64(out, "connectedDeviceCount", connected > modules ? connected - modules : 0);
     buf_put(out, STR("}"));
     exchange_done(exchange);
 }

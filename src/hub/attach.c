@@ -67,6 +67,7 @@ static void let_go(struct hub *hub, struct attachment *at)
     messages_lost(hub, at);
     presence_disconnect(hub->presence, at->number, hub_now_ticks(hub));
     atomic_fetch_sub(&hub->stats.attachments, 1);
+    atomic_fetch_sub(&hub->stats.modules_attached, at->is_module);
     if (hub->engine)
         hub->engine->ops->device_gone(hub->engine, hub, at->number);
     at->ops->released(at);
@@ -163,6 +164,7 @@ static enum task_next attach_act(struct hub_task *task, struct hub *hub)
     attach_close(hub, attach->number, CLOSE_REPLACED);
 
     at->number = attach->number;
+    at->is_module = attach->module_id.len > 0;
     at->generation = hub->next_generation++;
     at->subscriptions = attach->filters;
     at->qos1 = attach->qos1;
@@ -171,6 +173,7 @@ static enum task_next attach_act(struct hub_task *task, struct hub *hub)
     map_put(&hub->attachments, at->number, at);
     presence_connect(hub->presence, at->number, hub_now_ticks(hub));
     atomic_fetch_add(&hub->stats.attachments, 1);
+    atomic_fetch_add(&hub->stats.modules_attached, at->is_module);
     arm_token_timer(hub, at, attach->token_expiry_s);
     if (in_grace(at)) {
         at->ready_timer.fire = grace_over;

@@ -54,6 +54,7 @@ struct attachment_ops { /* hub thread; must not block */
 struct attachment {
     const struct attachment_ops *ops;
     uint32_t number;        /* set by attach */
+    bool is_module;         /* likewise */
     uint64_t generation;    /* set by attach, never reused */
     unsigned subscriptions; /* SUB_ bits; hub thread */
     unsigned calls_in_flight;

@@ -116,11 +116,13 @@ enum err registry_bulk_init(struct registry_bulk *task, yyjson_val *body, struct
 static void bulk_load(struct hub_task *task, struct hub_turn *turn)
 {
     struct registry_bulk *bulk = (struct registry_bulk *)task;
-    for (size_t i = 0; i < bulk->count; i++)
-        if (bulk->records[i].understood)
-            identity_want(turn, bulk->records[i].device_id, bulk->records[i].module_id,
-                          bulk->records[i].json,
-                          by_twin(bulk->records[i].mode) ? PART_TWIN : PART_IDENTITY);
+    for (size_t i = 0; i < bulk->count; i++) {
+        const struct bulk_record *record = &bulk->records[i];
+        if (record->understood && by_twin(record->mode))
+            twin_want(turn, record->device_id, record->module_id);
+        else if (record->understood)
+            identity_want(turn, record->device_id, record->module_id, record->json);
+    }
 }
 
 /* A section that is born with its first values, at version 1 (spec 7, as recorded). */

@@ -65,8 +65,9 @@ struct hub_config {
 
 struct hub_stats {                    /* for /metrics; any thread */
     atomic_uint_fast64_t job_changes; /* commits that touched a job: who watches one looks then */
-    atomic_uint_fast64_t turns, tasks, tasks_refused, commits_failed, attachments, calls_sent,
-        calls_answered, calls_timed_out, patches_sent, telemetry, messages_sent, notices_dropped;
+    atomic_uint_fast64_t turns, tasks, tasks_refused, commits_failed, attachments, modules_attached,
+        calls_sent, calls_answered, calls_timed_out, patches_sent, telemetry, messages_sent,
+        notices_dropped;
 };
 
 struct hub {

@@ -102,11 +102,10 @@ static enum err check_parents(struct hub_turn *turn, const struct identity *next
 }
 
 void identity_want(struct hub_turn *turn, struct str device_id, struct str module_id,
-                   yyjson_val *body, unsigned parts)
+                   yyjson_val *body)
 {
-    if (module_id.len > 0)
-        turn_want(turn, device_id, module_id, parts);
-    turn_want(turn, device_id, STR(""), module_id.len > 0 ? PART_IDENTITY : parts);
+    turn_want(turn, device_id, module_id, PART_IDENTITY);
+    turn_want(turn, device_id, STR(""), PART_IDENTITY);
     turn_want_modules(turn, device_id);
     for (size_t i = 0; module_id.len == 0 && i <= IDENTITY_PARENTS_MAX; i++) {
         struct str parent = identity_scope_device(scope_at(body, i));
@@ -290,7 +289,7 @@ void identity_act(struct hub *hub, const struct identity_effects *effects)
 static void put_load(struct hub_task *task, struct hub_turn *turn)
 {
     struct registry_put *put = (struct registry_put *)task;
-    identity_want(turn, put->device_id, put->module_id, put->body, PART_IDENTITY);
+    identity_want(turn, put->device_id, put->module_id, put->body);
 }
 
 static enum err put_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
@@ -330,7 +329,7 @@ void registry_put_init(struct registry_put *task)
 static void delete_load(struct hub_task *task, struct hub_turn *turn)
 {
     struct registry_delete *gone = (struct registry_delete *)task;
-    identity_want(turn, gone->device_id, gone->module_id, NULL, PART_IDENTITY);
+    identity_want(turn, gone->device_id, gone->module_id, NULL);
 }
 
 static enum err delete_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)

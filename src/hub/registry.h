@@ -24,7 +24,7 @@ struct identity_write {
 };
 /* Load what identity_write and identity_remove look at; `body` may be NULL. */
 void identity_want(struct hub_turn *turn, struct str device_id, struct str module_id,
-                   yyjson_val *body, unsigned parts);
+                   yyjson_val *body);
 /* Errors as for registry_put; nothing has changed then. */
 enum err identity_write(struct hub_turn *turn, const struct identity_write *write,
                         struct entity **out, struct identity_effects *effects, struct why *why);

@@ -48,12 +48,18 @@ void twin_notify(struct hub *hub, uint32_t number, const struct twin_update *upd
     buf_done(&text);
 }
 
+/* A module's device as well, to say which of the two is missing. */
+void twin_want(struct hub_turn *turn, struct str device_id, struct str module_id)
+{
+    turn_want(turn, device_id, module_id, PART_TWIN);
+    if (module_id.len > 0)
+        turn_want(turn, device_id, STR(""), PART_IDENTITY);
+}
+
 static void change_load(struct hub_task *task, struct hub_turn *turn)
 {
     struct twin_change *change = (struct twin_change *)task;
-    turn_want(turn, change->device_id, change->module_id, PART_TWIN);
-    if (change->module_id.len > 0)
-        turn_want(turn, change->device_id, STR(""), PART_IDENTITY);
+    twin_want(turn, change->device_id, change->module_id);
 }
 
 static enum err change_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)

@@ -15,6 +15,9 @@ struct twin_change {
 };
 void twin_change_init(struct twin_change *task);
 
+/* Load a twin that is to be changed; when it is not there, identity_missing tells why. */
+void twin_want(struct hub_turn *turn, struct str device_id, struct str module_id);
+
 /* Apply an update to an entity of the working set: shared by twin_change and the job engine.
  * On success the entity is changed and marked. On error nothing has changed. */
 enum err twin_apply(struct hub_turn *turn, struct entity *entity, const struct twin_update *update,

@@ -371,6 +371,7 @@ for (const transport of Object.keys(TRANSPORTS)) {
     it('is connected beside its device', async () => {
       assert.equal(await state(), 'Connected');
       assert.equal((await registry.get('d')).responseBody.connectionState, 'Disconnected');
+      assert.equal((await s.rest.get('/statistics/service')).json.connectedDeviceCount, 0, 'a module is no device');
     });
     it('sends telemetry and output events', async () => {
       await client.sendEvent(new Message('plain'));

@@ -308,6 +308,7 @@ static void a_module_is_attached_for_itself(void **state)
     device_subscribe(&d1, SUB_DESIRED | SUB_METHODS, false);
     device_subscribe(&m, SUB_DESIRED | SUB_METHODS, false);
     check_int("two of them", presence_connected_count(rig.hub->presence), 2);
+    check_int("one is a module", (long long)atomic_load(&rig.hub->stats.modules_attached), 1);
     struct twin_change *change = change_twin(&rig, "d1/m", "{'properties':{'desired':{'a':1}}}");
     check_int("twin", rig_result(&rig, &change->task), 0);
     check_told("only the module hears of its twin", &rig,
@@ -319,6 +320,7 @@ static void a_module_is_attached_for_itself(void **state)
     device_detach(&d1);
     rig_run(&rig);
     check_int("one leaves alone", presence_connected_count(rig.hub->presence), 1);
+    check_int("the module stays", (long long)atomic_load(&rig.hub->stats.modules_attached), 1);
     rig_close(&rig);
 }
 
@@ -339,6 +341,131 @@ static void who_is_missing_is_named(void **state)
     rig_close(&rig);
 }
 
+/* ---- whatever comes, in whatever turns ---- */
+
+enum { DEVICES = 5, MODULES = 4, ROUNDS = 150, TOGETHER = 6 };
+
+struct model { /* what should be there */
+    bool device[DEVICES], edge[DEVICES], module[DEVICES][MODULES];
+};
+
+static uint32_t draw(uint64_t *seed, uint32_t below)
+{
+    *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(*seed >> 33) % below;
+}
+
+struct order {
+    struct hub_task *task;
+    uint32_t want; /* fault */
+};
+
+/* One order, and what it does to the model. */
+static struct order any_order(struct rig *rig, struct model *model, uint64_t *seed)
+{
+    uint32_t d = draw(seed, DEVICES), m = draw(seed, MODULES);
+    char device[16], module[16];
+    snprintf(device, sizeof device, "p%u", d);
+    snprintf(module, sizeof module, "p%u/m%u", d, m);
+    bool *is = &model->device[d], *has = &model->module[d][m];
+    switch (draw(seed, 5)) {
+    case 0: {
+        bool edge = draw(seed, 2);
+        struct order put = {&put_device(rig, device,
+                                        edge ? "{'capabilities':{'iotEdge':true}}" : "{}",
+                                        *is ? "*" : NULL)
+                                 ->task,
+                            0};
+        *is = true;
+        model->edge[d] = edge;
+        return put;
+    }
+    case 1: {
+        struct order gone = {&delete_device(rig, device, NULL)->task,
+                             *is ? 0 : FAULT_DEVICE_NOT_FOUND};
+        *is = model->edge[d] = false;
+        memset(model->module[d], 0, sizeof model->module[d]);
+        return gone;
+    }
+    case 2: {
+        struct order gone = {&delete_device(rig, module, NULL)->task, *has ? 0
+                                                                      : *is
+                                                                          ? FAULT_MODULE_NOT_FOUND
+                                                                          : FAULT_DEVICE_NOT_FOUND};
+        *has = false;
+        return gone;
+    }
+    default: {
+        struct order put = {&put_device(rig, module, "{}", NULL)->task,
+                            !*is   ? FAULT_DEVICE_NOT_FOUND
+                            : *has ? FAULT_MODULE_ALREADY_EXISTS
+                                   : 0};
+        *has = *is;
+        return put;
+    }
+    }
+}
+
+static bool count_entity(void *arg, const struct entity *entity)
+{
+    ++*(uint32_t *)arg;
+    return true;
+}
+
+static void check_model(struct rig *rig, const struct model *model)
+{
+    uint32_t devices = 0, modules = 0, found = 0;
+    char id[32];
+    for (uint32_t d = 0; d < DEVICES; d++) {
+        snprintf(id, sizeof id, "p%u", d);
+        check_int(id, stored(rig, id) != NULL, model->device[d]);
+        uint32_t mine = model->edge[d] ? IDENTITY_SYSTEM_MODULES : 0;
+        for (uint32_t m = 0; m < MODULES; m++)
+            mine += model->module[d][m];
+        check_int(id, (long long)modules_of(rig, id), mine);
+        devices += model->device[d];
+        modules += mine;
+    }
+    struct store_counters now = counters(rig);
+    check_int("devices are counted", now.devices_enabled, devices);
+    check_int("modules are counted", now.modules, modules);
+    struct why why;
+    check_int("scan",
+              store_scan(store_main(rig->store), &(struct store_scan){.modules = true},
+                         count_entity, &found, &why),
+              ERR_OK);
+    check_int("nobody's module is left", found, modules);
+}
+
+static void modules_and_devices_stay_together(void **state)
+{
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        struct rig rig;
+        struct model model = {0};
+        uint64_t dice = seed;
+        rig_open(&rig, 0);
+        for (int round = 0; round < ROUNDS; round++) {
+            struct model before = model;
+            struct order orders[TOGETHER];
+            uint32_t count = 1 + draw(&dice, TOGETHER);
+            bool full = draw(&dice, 10) == 0;
+            for (uint32_t i = 0; i < count; i++) {
+                orders[i] = any_order(&rig, &model, &dice);
+                rig_submit(&rig, orders[i].task);
+            }
+            rig_disk_full(&rig, full);
+            rig_turn(&rig);
+            rig_disk_full(&rig, false);
+            for (uint32_t i = 0; i < count && !full; i++)
+                check_int("as the model says", rig_fault(orders[i].task), orders[i].want);
+            if (full)
+                model = before; /* nothing of it was done */
+            check_model(&rig, &model);
+        }
+        rig_close(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,6 +481,7 @@ int main(void)
         cmocka_unit_test(what_a_device_had_before_is_not_judged_again),
         cmocka_unit_test(a_module_is_attached_for_itself),
         cmocka_unit_test(who_is_missing_is_named),
+        cmocka_unit_test(modules_and_devices_stay_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
