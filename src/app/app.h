@@ -25,6 +25,8 @@ int cmd_job(int argc, char **argv);
 int cmd_device(int argc, char **argv);
 int cmd_twin(int argc, char **argv);
 int cmd_query(int argc, char **argv);
+int cmd_export(int argc, char **argv);
+int cmd_import(int argc, char **argv);
 
 /* Names of the files in a data folder: see net/cert.h and store/store.h. This one keeps the host. */
 #define APP_HOST_FILE "host"

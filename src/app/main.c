@@ -10,6 +10,8 @@ static const struct {
      cmd_connection_string},
     {"backup", "copy a hub, running or not", cmd_backup},
     {"restore", "make a hub out of a backup", cmd_restore},
+    {"export", "write identities and twins as JSON lines", cmd_export},
+    {"import", "read such lines into a hub", cmd_import},
     {"job", "run methods and twin changes on many devices, and see what came of it", cmd_job},
     {"device", "identities: list, create, disable, keys ...", cmd_device},
     {"twin", "twins: show, update", cmd_twin},

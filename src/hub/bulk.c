@@ -171,6 +171,7 @@ static enum err write_identity(struct bulk_record *record, struct hub_turn *turn
                                    .module_id = record->module_id,
                                    .body = record->json,
                                    .may = may[record->mode],
+                                   .keep_scope = true,
                                    .if_match = record->etag};
     if (err == ERR_OK)
         err = identity_write(turn, &write, &entity, &record->effects, why);

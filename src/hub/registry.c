@@ -226,7 +226,8 @@ enum err identity_write(struct hub_turn *turn, const struct identity_write *writ
                                                .body = write->body,
                                                .old = old ? &old->id : NULL,
                                                .now_ticks = turn->now_ticks,
-                                               .random = turn->hub->config.random},
+                                               .random = turn->hub->config.random,
+                                               .keep_scope = write->keep_scope},
                         &turn->mem, &next, why);
     if (err == ERR_OK && next.module_id.len == 0)
         err = check_parents(turn, &next, old, write->body, why);

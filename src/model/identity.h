@@ -76,6 +76,7 @@ struct identity_put {
     const struct identity *old;
     int64_t now_ticks;
     struct random *random;
+    bool keep_scope; /* of an import: a new edge device gets the scope that its children know */
 };
 enum err identity_read(const struct identity_put *put, struct arena *mem, struct identity *out,
                        struct why *why);

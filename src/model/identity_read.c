@@ -335,13 +335,20 @@ static enum err read_scopes(const struct reading *r, struct identity *out)
         err = read_parents(r, &parent, &out->parent_scopes);
     if (err != ERR_OK)
         return err;
-    if (out->iot_edge) { /* its own scope is ours to give; what was sent is ignored */
-        out->device_scope = str_format(r->mem, SCOPE_SCHEME "%.*s-%" PRId64,
-                                       STR_ARG(out->device_id), identity_generation(out));
+    const struct identity *old = r->put->old;
+    if (out->iot_edge) { /* its own scope is ours to give: what was sent counts in an import only */
+        bool imported =
+            !old && r->put->keep_scope && str_eq(identity_scope_device(sent), out->device_id);
+        if (old && old->iot_edge)
+            out->device_scope = str_copy(r->mem, old->device_scope);
+        else if (imported)
+            out->device_scope = str_copy(r->mem, sent);
+        else
+            out->device_scope = str_format(r->mem, SCOPE_SCHEME "%.*s-%" PRId64,
+                                           STR_ARG(out->device_id), identity_generation(out));
         return ERR_OK;
     }
     /* Who sends the whole device back with another parent in one of the two members means that one. */
-    const struct identity *old = r->put->old;
     bool stale = old && !old->iot_edge && parent.len > 0 && str_eq(sent, old->device_scope);
     if (sent.len == 0 || stale)
         sent = parent;

@@ -386,6 +386,40 @@ static void keys_survive_a_replacement_without_keys(void **state)
           back.primary_key.len == 44 && !str_eq(back.primary_key, old.primary_key));
 }
 
+/* ---- imports ---- */
+
+static void an_imported_edge_device_has_the_scope_that_its_children_know(void **state)
+{
+    static const struct {
+        const char *rule, *scope;
+        bool kept;
+    } table[] = {
+        {"its own", "ms-azure-iot-edge://dev1-17", true},
+        {"another device's", "ms-azure-iot-edge://dev2-17", false},
+        {"no scope", "dev1-17", false},
+        {"none", "", false},
+    };
+    for (size_t i = 0; i < COUNT(table); i++) {
+        struct identity made, now_is;
+        struct why why;
+        struct str text = str_format(&mem, "{'capabilities':{'iotEdge':true},'deviceScope':'%s'}",
+                                     table[i].scope);
+        struct identity_put put = {.device_id = STR("dev1"),
+                                   .body = read_quoted(&mem, text.ptr),
+                                   .now_ticks = now(),
+                                   .random = &dice.random,
+                                   .keep_scope = true};
+        assert_int_equal(identity_read(&put, &mem, &made, &why), ERR_OK);
+        check_int(table[i].rule, str_eq(made.device_scope, str_from(table[i].scope)),
+                  table[i].kept);
+        now_is = accepted("replaced", "{'capabilities':{'iotEdge':true}}", &made);
+        check_str("and keeps it", now_is.device_scope, made.device_scope);
+        now_is = accepted("by a PUT", text.ptr, NULL);
+        check("a PUT gives no scope",
+              !str_eq(now_is.device_scope, STR("ms-azure-iot-edge://dev1-17")));
+    }
+}
+
 /* ---- modules ---- */
 
 static enum err read_module(const char *body, struct identity *out, struct why *why)
@@ -530,6 +564,8 @@ int main(void)
         cmocka_unit_test_teardown(a_reason_has_128_characters, reset),
         cmocka_unit_test_teardown(thumbprints_are_kept_in_upper_case, reset),
         cmocka_unit_test_teardown(a_replacement_keeps_who_it_is, reset),
+        cmocka_unit_test_teardown(an_imported_edge_device_has_the_scope_that_its_children_know,
+                                  reset),
         cmocka_unit_test_teardown(keys_survive_a_replacement_without_keys, reset),
         cmocka_unit_test_teardown(scopes_of_edge_devices_and_their_children, reset),
         cmocka_unit_test_teardown(the_answer_to_the_creation_of_a_module, reset),

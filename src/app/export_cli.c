@@ -1,0 +1,202 @@
+/* export_cli.c - `muster export`: identities and twins of a hub, running or not, as JSON lines.
+ *
+ * Devices first, then modules, all of one snapshot. The file grows under another name and takes its own
+ * when all of it is on disk. */
+#include "app/app.h"
+#include "app/interrupt.h"
+#include "app/registry_walk.h"
+#include "app/term.h"
+#include "base/clock.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SHOW_EVERY = 4096 };
+
+struct export
+{
+    const char *dir, *to; /* to NULL: stdout */
+    struct export_form form;
+    bool quiet;
+    FILE *out;
+    char partial[APP_PATH_MAX];
+    uint64_t lines;
+};
+
+/* ---- the file ---- */
+
+static enum err outside(const char *what, const char *path, struct why *why)
+{
+    return err_fail(ERR_OUTSIDE, why, "cannot %s '%s': %s", what, path, strerror(errno));
+}
+
+static enum err open_file(struct export *export, struct why *why)
+{
+    export->out = stdout;
+    if (!export->to)
+        return ERR_OK;
+    int length = snprintf(export->partial, sizeof export->partial, "%s.partial", export->to);
+    if (length >= (int)sizeof export->partial)
+        return err_fail(ERR_LIMIT, why, "the name of the file is too long");
+    int fd = open(export->partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    export->out = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (export->out)
+        return ERR_OK;
+    bool left = errno == EEXIST;
+    enum err err = left ? err_fail(ERR_CONFLICT, why,
+                                   "'%s' is left of an earlier attempt: remove it", export->partial)
+                        : outside("make", export->partial, why);
+    if (fd >= 0)
+        close(fd);
+    export->partial[0] = '\0';
+    return err;
+}
+
+static enum err sync_parent(const char *path, struct why *why)
+{
+    char parent[APP_PATH_MAX];
+    snprintf(parent, sizeof parent, "%s", path);
+    char *slash = strrchr(parent, '/');
+    if (slash)
+        slash[slash == parent] = '\0';
+    int fd = open(slash ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool synced = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    return synced ? ERR_OK : outside("write", parent, why);
+}
+
+static enum err close_file(struct export *export, enum err err, struct why *why)
+{
+    if (!export->to) {
+        bool written = fflush(stdout) == 0;
+        return err || written ? err : outside("write", "standard output", why);
+    }
+    if (!export->out)
+        return err;
+    bool written = fflush(export->out) == 0 && fsync(fileno(export->out)) == 0;
+    if (!err && !written)
+        err = outside("write", export->partial, why);
+    fclose(export->out);
+    if (!err && rename(export->partial, export->to) != 0)
+        err = outside("make", export->to, why);
+    if (err)
+        unlink(export->partial);
+    return err ? err : sync_parent(export->to, why);
+}
+
+/* ---- lines ---- */
+
+static void show(const struct export *export, uint64_t total)
+{
+    struct buf line = {0};
+    buf_printf(&line, "export: %" PRIu64 " of %" PRIu64 " devices and modules", export->lines,
+               total);
+    term_live(buf_str(&line));
+    buf_done(&line);
+}
+
+static enum err write_line(void *arg, struct str line, uint64_t total, struct why *why)
+{
+    struct export *export = arg;
+    if (interrupted())
+        return err_fail(ERR_OUTSIDE, why, "interrupted");
+    if (fwrite(line.ptr, 1, line.len, export->out) != line.len)
+        return outside("write", export->to ? export->partial : "standard output", why);
+    if (++export->lines % SHOW_EVERY == 0 && !export->quiet)
+        show(export, total);
+    return ERR_OK;
+}
+
+static enum err write_all(struct export *export, struct why *why)
+{
+    struct store *store;
+    enum err err = store_open(
+        &(struct store_options){.dir = export->dir, .clock = clock_system(), .read_only = true},
+        &store, why);
+    if (err == ERR_NOT_FOUND)
+        return err_fail(ERR_NOT_FOUND, why, "there is no hub in '%s'", export->dir);
+    if (err)
+        return err;
+    err = registry_walk(store_main(store), export->form, write_line, export, why);
+    store_close(store);
+    return err;
+}
+
+static int run(struct export *export)
+{
+    struct why why;
+    interrupt_watch();
+    enum err err = open_file(export, &why);
+    if (!err)
+        err = write_all(export, &why);
+    err = close_file(export, err, &why);
+    if (!export->quiet)
+        term_live_end();
+    if (err) {
+        fprintf(stderr, "muster export: %s\n", why.text);
+        return err == ERR_CONFLICT || err == ERR_LIMIT ? EXIT_USAGE : EXIT_DATA;
+    }
+    if (export->to)
+        printf("'%s' holds %" PRIu64 " devices and modules\n", export->to, export->lines);
+    return EXIT_OK;
+}
+
+/* ---- the command ---- */
+
+static void help(FILE *out)
+{
+    fprintf(
+        out,
+        "usage: muster export --data DIR [--to FILE] [options]\n\n"
+        "Writes identities, with their keys, and twins of devices and modules as JSON, one per\n"
+        "line, all as they are at one moment. The hub may be running. `muster import` reads "
+        "them; so does\nan import job, here or at Azure. For an exact copy of a hub, with its "
+        "jobs and versions, there is\n`muster backup`.\n\n"
+        "  --data DIR     the folder of the hub\n"
+        "  --to FILE      where to (default: standard output); readable by its owner only, and\n"
+        "                 there only when it is whole\n"
+        "  --no-keys      without keys; an import makes fresh ones\n"
+        "  --metadata     with $metadata and $version of properties, which an import ignores\n"
+        "  --quiet        no progress line\n\n"
+        "Exit codes: 0 done, 2 wrong usage, 5 cannot read or write\n");
+}
+
+int cmd_export(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"data", required_argument, NULL, 'd'},
+        {"to", required_argument, NULL, 't'},
+        {"no-keys", no_argument, NULL, 'n'},
+        {"metadata", no_argument, NULL, 'm'},
+        {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    struct export export = {.quiet = !term_is_tty(STDERR_FILENO)};
+    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (c == 'd')
+            export.dir = optarg;
+        else if (c == 't')
+            export.to = optarg;
+        else if (c == 'n')
+            export.form.no_keys = true;
+        else if (c == 'm')
+            export.form.metadata = true;
+        else if (c == 'q')
+            export.quiet = true;
+        else {
+            help(c == 'h' ? stdout : stderr);
+            return c == 'h' ? EXIT_OK : EXIT_USAGE;
+        }
+    }
+    if (!export.dir || optind < argc) {
+        help(stderr);
+        return EXIT_USAGE;
+    }
+    return run(&export);
+}
