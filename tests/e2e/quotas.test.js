@@ -5,6 +5,8 @@ const { after, before, describe, it } = require('node:test');
 const { Registry, JobClient } = require('azure-iothub');
 const { muster, startHub } = require('./lib/hub');
 const { Rest } = require('./lib/http');
+const { RawMqtt } = require('./lib/mqtt');
+const { newDevice } = require('./lib/sdk');
 
 describe('quotas', () => {
   let hub, rest;
@@ -89,6 +91,28 @@ describe('quotas', () => {
     await set('S2', 1);
     await jobs.scheduleDeviceMethod('second', "deviceId = 'd0-0'", method, new Date(), 600);
     await set('none', 1);
+  });
+
+  it('the 8000 messages of a day of F1: then 403, and telemetry ends the connection, also after a restart', async () => {
+    const device = await newDevice(hub, 'talker');
+    await set('F1');
+    const client = await RawMqtt.connect(hub, device);
+    const events = 'devices/talker/messages/events/';
+    for (let i = 0; i < 16; i++) await client.publish(events, 'x'.repeat(500 * 512), { qos: 1 }); // 500 blocks each
+    const { messages } = (await rest.get('/quotas')).json;
+    assert.deepEqual([messages.perDay, messages.used], [8000, 8000]);
+    const { status, headers, json } = await rest.get('/twins/talker');
+    assert.deepEqual([status, headers['iothub-errorcode']], [403, 'IotHubQuotaExceeded']);
+    assert.match(json.Message, /8000 messages a day .* until 00:00 UTC/);
+    assert.equal((await rest.get('/devices/talker')).status, 200, 'the registry is free');
+    client.publish(events, 'x', { qos: 1 }).catch(() => {});
+    await client.closed;
+    await hub.restart();
+    rest.close();
+    rest = new Rest(hub);
+    assert.equal((await rest.get('/twins/talker')).status, 403);
+    await set('none');
+    assert.equal((await rest.get('/twins/talker')).status, 200);
   });
 
   const refusals = [
