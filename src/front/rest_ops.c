@@ -105,41 +105,42 @@ static void front_metrics(const struct front *front, struct buf *out)
     COUNTER("tls_handshakes_failed_total", "TLS handshakes that failed.", net.handshakes_failed);
 }
 
+/* One metric with a line for each class of operations. */
+static void put_classes(struct buf *out, const char *name, const char *type, const char *help,
+                        const uint64_t values[QUOTA_CLASSES])
+{
+    buf_printf(out, "# HELP muster_%s %s\n# TYPE muster_%s %s\n", name, help, name, type);
+    for (unsigned class = QUOTA_FREE + 1; class < QUOTA_CLASSES; class ++)
+        buf_printf(out, "muster_%s{class=\"%s\"} %llu\n", name,
+                   quota_class_name((enum quota_class) class), (unsigned long long)values[class]);
+}
+
 static void quota_metrics(const struct front *front, struct buf *out)
 {
-    static const struct {
-        const char *name, *help;
-        size_t at;
-    } columns[] = {
-        {"taken", "Operations that a quota let through.", offsetof(struct quota_bucket, taken)},
-        {"delayed", "Operations that had to wait for their quota.",
-         offsetof(struct quota_bucket, delayed)},
-        {"refused", "Operations refused by their quota.", offsetof(struct quota_bucket, refused)},
-    };
     struct quota_board *board = front->config.quotas;
     struct clock *clock = front->config.clock;
     if (!board)
         return;
     struct quota_profile profile = quota_board_profile(board);
-    for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
-        buf_printf(out, "# HELP muster_quota_%s_total %s\n# TYPE muster_quota_%s_total counter\n",
-                   columns[i].name, columns[i].help, columns[i].name);
-        for (unsigned class = QUOTA_FREE + 1; class < QUOTA_CLASSES; class ++)
-            buf_printf(
-                out, "muster_quota_%s_total{class=\"%s\"} %llu\n", columns[i].name,
-                quota_class_name((enum quota_class) class),
-                (unsigned long long)atomic_load(
-                    (atomic_uint_fast64_t *)((char *)&board->buckets[class] + columns[i].at)));
+    uint64_t taken[QUOTA_CLASSES], delayed[QUOTA_CLASSES], refused[QUOTA_CLASSES],
+        per_minute[QUOTA_CLASSES];
+    for (unsigned class = 0; class < QUOTA_CLASSES; class ++) {
+        const struct quota_bucket *bucket = &board->buckets[class];
+        taken[class] = atomic_load(&bucket->taken);
+        delayed[class] = atomic_load(&bucket->delayed);
+        refused[class] = atomic_load(&bucket->refused);
+        per_minute[class] = quota_per_minute(profile, (enum quota_class) class);
     }
-    buf_put(out, STR("# HELP muster_quota_per_minute Operations of a class per minute, 0: any "
-                     "number.\n# TYPE muster_quota_per_minute gauge\n"));
-    for (unsigned class = QUOTA_FREE + 1; class < QUOTA_CLASSES; class ++)
-        buf_printf(out, "muster_quota_per_minute{class=\"%s\"} %llu\n",
-                   quota_class_name((enum quota_class) class),
-                   (unsigned long long)quota_per_minute(profile, (enum quota_class) class));
+    put_classes(out, "quota_taken_total", "counter", "Operations that a quota let through.", taken);
+    put_classes(out, "quota_delayed_total", "counter", "Operations that waited for their quota.",
+                delayed);
+    put_classes(out, "quota_refused_total", "counter", "Operations refused by their quota.",
+                refused);
+    put_classes(out, "quota_per_minute", "gauge", "Operations of a class per minute, 0: no limit.",
+                per_minute);
     GAUGE("quota_messages_used", "Messages of this UTC day that were charged, in blocks.",
           quota_used(board, clock->hub_ticks(clock)));
-    GAUGE("quota_messages_per_day", "Messages that a day has, 0: any number.",
+    GAUGE("quota_messages_per_day", "Messages that a day has, 0: no limit.",
           quota_per_day(profile));
     COUNTER("quota_messages_refused_total", "Operations refused since the day had no more.",
             atomic_load(&board->day_refused));
