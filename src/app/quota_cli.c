@@ -45,7 +45,7 @@ static void put_table(struct buf *out, yyjson_val *quotas)
     {
         term_put_cell(out, json_member_str(class, "name"), COLUMN);
         put_number(out, class, "perMinute", "any");
-        put_number(out, class, "available", "any");
+        put_number(out, class, "available", "-");
         put_number(out, class, "taken", "-");
         put_number(out, class, "delayed", "-");
         put_number(out, class, "refused", "-");

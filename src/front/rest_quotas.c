@@ -16,7 +16,8 @@ static void put_class(struct buf *out, const struct quota_board *board, enum quo
     json_put_member_str(out, "name", str_from(quota_class_name(class)));
     if (per_minute) {
         json_put_member_i64(out, "perMinute", (int64_t)per_minute);
-        json_put_member_i64(out, "available", (int64_t)quota_room(board, class, now_ns));
+        if (class != QUOTA_JOB_DEVICES) /* those have a pace of the engine's */
+            json_put_member_i64(out, "available", (int64_t)quota_room(board, class, now_ns));
     }
     json_put_member_i64(out, "taken", (int64_t)atomic_load(&bucket->taken));
     json_put_member_i64(out, "delayed", (int64_t)atomic_load(&bucket->delayed));

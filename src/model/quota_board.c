@@ -71,10 +71,10 @@ enum err quota_refuse(const struct quota_board *board, enum quota_class class, s
 {
     struct quota_profile profile = quota_board_profile(board);
     return err_fault(ERR_BUSY, FAULT_THROTTLING, why,
-                     "The request has been throttled: a hub of profile %s with %u unit(s) takes "
-                     "%" PRIu64 " %s per minute.",
-                     quota_tier_name(profile.tier), profile.units, quota_per_minute(profile, class),
-                     quota_class_name(class));
+                     "The request has been throttled: of class %s a hub of profile %s with %u "
+                     "unit(s) takes %" PRIu64 " operations per minute.",
+                     quota_class_name(class), quota_tier_name(profile.tier), profile.units,
+                     quota_per_minute(profile, class));
 }
 
 /* ---- the day ---- */

@@ -118,9 +118,10 @@ static void a_burst_is_served_then_shaped_then_refused(void **state)
     struct why why;
     check_int("the fault", quota_refuse(&board, QUOTA_QUERIES, &why), ERR_BUSY);
     check_int("the fault", why.code, FAULT_THROTTLING);
-    check_str("says what and how many", str_from(why.text),
-              STR("The request has been throttled: a hub of profile S1 with 1 unit(s) takes 20 "
-                  "queries per minute."));
+    check_str(
+        "says what and how many", str_from(why.text),
+        STR("The request has been throttled: of class queries a hub of profile S1 with 1 unit(s) "
+            "takes 20 operations per minute."));
 }
 
 /* Documented: on S1 two bulk requests of 50 fill the minute, the third is throttled. */
