@@ -13,9 +13,9 @@ bool import_read_line(FILE *in, struct buf *out)
 
 static struct str trimmed(struct str text)
 {
-    while (text.len > 0 && strchr(" \t\r\n", text.ptr[text.len - 1]))
+    while (text.len > 0 && memchr(" \t\r\n", text.ptr[text.len - 1], 4))
         text.len--;
-    while (text.len > 0 && strchr(" \t", text.ptr[0]))
+    while (text.len > 0 && memchr(" \t", text.ptr[0], 2))
         text = str_skip(text, 1);
     return text;
 }

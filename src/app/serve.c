@@ -1,5 +1,6 @@
 #include "app/app.h"
 #include "app/term.h"
+#include "app/transfer.h"
 #include "app/webhook.h"
 #include "base/log.h"
 #include "front/front.h"
@@ -30,7 +31,8 @@ enum {
 struct options {
     const char *dir, *host, *address, *tls_cert, *tls_key;
     struct webhook_options webhook; /* url NULL: none */
-    int64_t https_port, mqtt_port;  /* 0: the default */
+    struct container_rules transfer;
+    int64_t https_port, mqtt_port; /* 0: the default */
     int64_t readers, threads, history_days, active_jobs_max, job_rate;
     int64_t event_retention_s, event_log_mib; /* 0: the defaults */
     bool host_given, strict_azure;
@@ -47,6 +49,7 @@ struct server {
     struct hub *hub;
     struct readers *readers;
     struct webhook *webhook;
+    struct transfer_worker *transfer;
     struct job_engine *engine;
     struct front *front;
     struct net *net;
@@ -86,6 +89,13 @@ static void help(FILE *out)
         "(docs/jobs.md)\n"
         "  --job-webhook-secret-file FILE   what they are signed with: whsec_ and base64, or text\n"
         "  --job-webhook-ca FILE trust this CA for it instead of the system's\n"
+        "  --transfer-dir DIR    import and export jobs (/jobs/create) may use this folder and "
+        "those "
+        "in it\n"
+        "  --transfer-url URL    and containers whose addresses begin so, up to 8 times; SAS "
+        "addresses\n"
+        "                        of Azure's storage: https://ACCOUNT.blob.core.windows.net/\n"
+        "  --transfer-ca FILE    trust this CA for them instead of the system's\n"
         "  --strict-azure        refuse what Azure refuses: cancel of a running job, pause, resume "
         "and\n"
         "                        change, policy; with --active-jobs-max scheduled jobs count too\n"
@@ -124,6 +134,9 @@ enum {
     OPT_WEBHOOK,
     OPT_WEBHOOK_SECRET,
     OPT_WEBHOOK_CA,
+    OPT_TRANSFER_DIR,
+    OPT_TRANSFER_URL,
+    OPT_TRANSFER_CA,
 };
 
 static const struct option long_options[] = {
@@ -145,6 +158,9 @@ static const struct option long_options[] = {
     {"job-webhook", required_argument, NULL, OPT_WEBHOOK},
     {"job-webhook-secret-file", required_argument, NULL, OPT_WEBHOOK_SECRET},
     {"job-webhook-ca", required_argument, NULL, OPT_WEBHOOK_CA},
+    {"transfer-dir", required_argument, NULL, OPT_TRANSFER_DIR},
+    {"transfer-url", required_argument, NULL, OPT_TRANSFER_URL},
+    {"transfer-ca", required_argument, NULL, OPT_TRANSFER_CA},
     {"telemetry-hours", required_argument, NULL, OPT_TELEMETRY}, /* older name */
     {"event-retention", required_argument, NULL, OPT_EVENT_RETENTION},
     {"event-log-mib", required_argument, NULL, OPT_EVENT_LOG_MIB},
@@ -169,6 +185,23 @@ static bool one_of(const char *option, const char *text, const char *const *word
     }
     fprintf(stderr, "muster serve: --%s does not know '%s'\n", option, text);
     return false;
+}
+
+static bool take_transfer_url(const char *value, struct container_rules *rules)
+{
+    if (!container_url_valid(value)) {
+        fprintf(stderr,
+                "muster serve: --transfer-url takes the beginning of an address, such as "
+                "https://host/path, not '%s'\n",
+                value);
+        return false;
+    }
+    if (rules->url_count == CONTAINER_URLS_MAX) {
+        fprintf(stderr, "muster serve: --transfer-url at most %d times\n", CONTAINER_URLS_MAX);
+        return false;
+    }
+    rules->urls[rules->url_count++] = value;
+    return true;
 }
 
 static bool take_option(int c, const char *value, struct options *options, struct log_options *log)
@@ -228,6 +261,14 @@ static bool take_option(int c, const char *value, struct options *options, struc
         return true;
     case OPT_WEBHOOK_CA:
         options->webhook.ca = value;
+        return true;
+    case OPT_TRANSFER_DIR:
+        options->transfer.dir = value;
+        return true;
+    case OPT_TRANSFER_URL:
+        return take_transfer_url(value, &options->transfer);
+    case OPT_TRANSFER_CA:
+        options->transfer.ca = value;
         return true;
     case OPT_STRICT:
         options->strict_azure = true;
@@ -416,18 +457,26 @@ static int start_threads(struct server *server)
                                        .devices_per_second = (uint32_t)options->job_rate};
     if (job_engine_create(&engine, &server->engine, &why) != ERR_OK)
         return fail(&why, EXIT_DATA);
-    server->front = front_create(&(struct front_config){.hub = server->hub,
-                                                        .readers = server->readers,
-                                                        .engine = server->engine,
-                                                        .store = server->store,
-                                                        .eventlog = server->eventlog,
-                                                        .clock = clock_system(),
-                                                        .random = random_system(),
-                                                        .policies = server->policies,
-                                                        .quotas = &server->quotas,
-                                                        .webhook = webhook_stats(server->webhook),
-                                                        .host = options->host,
-                                                        .strict_azure = options->strict_azure});
+    server->transfer = transfer_create(&(struct transfer_config){.dir = options->dir,
+                                                                 .hub = server->hub,
+                                                                 .store = server->store,
+                                                                 .rules = options->transfer,
+                                                                 .clock = clock_system(),
+                                                                 .random = random_system()});
+    server->front =
+        front_create(&(struct front_config){.hub = server->hub,
+                                            .readers = server->readers,
+                                            .engine = server->engine,
+                                            .store = server->store,
+                                            .eventlog = server->eventlog,
+                                            .clock = clock_system(),
+                                            .random = random_system(),
+                                            .policies = server->policies,
+                                            .quotas = &server->quotas,
+                                            .transfers = transfer_board(server->transfer),
+                                            .webhook = webhook_stats(server->webhook),
+                                            .host = options->host,
+                                            .strict_azure = options->strict_azure});
     server->net = net_create(&(struct net_config){
         .thread_count = (unsigned)options->threads, .tls = server->tls, .clock = clock_system()});
     server->front->net = server->net;
@@ -439,6 +488,8 @@ static int start_threads(struct server *server)
         return fail(&why, EXIT_PORT);
     if (server->webhook &&
         webhook_start(server->webhook, options->dir, server->store, &why) != ERR_OK)
+        return fail(&why, EXIT_DATA);
+    if (transfer_start(server->transfer, &why) != ERR_OK)
         return fail(&why, EXIT_DATA);
     if (hub_start(server->hub, &why) != ERR_OK || net_start(server->net, &why) != ERR_OK)
         return fail(&why, EXIT_FAILED);
@@ -452,6 +503,7 @@ static void stop(struct server *server)
         net_stop(server->net, DRAIN_MS);
     if (server->front)
         server->front->closing = true;
+    transfer_stop(server->transfer); /* while the hub can answer it */
     if (server->hub)
         hub_stop(server->hub);
     readers_destroy(server->readers);
@@ -463,6 +515,7 @@ static void stop(struct server *server)
     hub_destroy(server->hub);
     webhook_destroy(server->webhook);
     front_destroy(server->front);
+    transfer_destroy(server->transfer);
     tls_server_destroy(server->tls);
     store_close(server->store);
     policy_board_destroy(server->policies);

@@ -8,6 +8,7 @@
  * A front turns bytes into requests and answers into bytes; it decides nothing about devices. */
 #pragma once
 #include "hub/readers.h"
+#include "hub/transfers.h"
 #include "job/engine.h"
 #include "model/policy_board.h"
 #include "net/net.h"
@@ -34,6 +35,7 @@ struct front_config {
     struct random *random;
     struct policy_board *policies;
     struct quota_board *quotas;
+    struct transfers *transfers;         /* import and export jobs */
     const struct webhook_stats *webhook; /* NULL: there is none */
     const char *host;                    /* the hub's name; localhost and 127.0.0.1 count as well */
     int64_t http_idle_ms, http_request_ms, stream_trust_ms; /* 0: the defaults */

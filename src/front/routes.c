@@ -7,7 +7,8 @@
 enum {
     METHOD_BODY_MAX = 2 * METHOD_PAYLOAD_MAX,
     QUERY_BODY_MAX = 64 * 1024,
-    POLICY_BODY_MAX = 4096
+    POLICY_BODY_MAX = 4096,
+    TRANSFER_BODY_MAX = 16 * 1024,
 };
 
 #define REGISTRY_READ                                                                              \
@@ -96,6 +97,12 @@ static const struct route routes[] = {
      ERROR_FORM_A},
     {HTTP_METHOD_POST, "/twins/{}/modules/{}/methods", rest_method_invoke, SERVICE, METHOD_BODY_MAX,
      BODY_JSON, ERROR_FORM_C},
+    {HTTP_METHOD_POST, "/jobs/create", rest_transfer_create, REGISTRY_WRITE, TRANSFER_BODY_MAX,
+     BODY_JSON, ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/jobs", rest_transfer_list, REGISTRY_WRITE, 0, BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/jobs/{}", rest_transfer_get, REGISTRY_WRITE, 0, BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_DELETE, "/jobs/{}", rest_transfer_cancel, REGISTRY_WRITE, 0, BODY_IGNORED,
+     ERROR_FORM_A},
     {HTTP_METHOD_GET, "/jobs/v2/query", rest_job_list, READ_OR_SERVICE, 0, BODY_IGNORED,
      ERROR_FORM_A},
     {HTTP_METHOD_GET, "/jobs/v2/{}", rest_job_get, READ_OR_SERVICE, 0, BODY_IGNORED, ERROR_FORM_A},

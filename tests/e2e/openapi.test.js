@@ -3,12 +3,14 @@
 'use strict';
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
-const { describe, it } = require('node:test');
+const { after, describe, it } = require('node:test');
 const { byId, checkAnswer, doc, fill, operations, resolve, root, valid } = require('./lib/openapi');
 const { clientOf, moduleOf, onMethod } = require('./lib/sdk');
 const { watchEvents, watchJob } = require('./lib/stream');
 const { withHub } = require('./lib/suite');
+const { until } = require('./lib/wait');
 
 describe('the document', () => {
   const shape = (text) => text.replace(/\{\w*\}/g, '{}');
@@ -66,6 +68,8 @@ describe('the document', () => {
   });
 });
 
+const transfers = fs.mkdtempSync(path.join(os.tmpdir(), 'muster-transfers-'));
+after(() => fs.rmSync(transfers, { recursive: true }));
 withHub('every operation answers what the document says', (s) => {
   const driven = new Set();
   let device, module;
@@ -188,6 +192,18 @@ withHub('every operation answers what the document says', (s) => {
   drive('queryJobs', { note: 'some', query: { jobType: 'scheduleUpdateTwin', jobStatus: 'cancelled' }, headers: { 'x-ms-max-item-count': '1' } });
   drive('query', { note: 'records of jobs', body: { query: 'SELECT * FROM devices.jobs' } });
 
+  // ---- import and export ----
+  it('createTransfer and the others, until it has ended', async () => {
+    const { jobId } = (await call('createTransfer', { body: { type: 'export', outputBlobContainerUri: transfers } })).json;
+    await until(async () => (await call('getTransfer', { names: { id: jobId } })).json.status === 'completed', 'the export ends');
+    await call('createTransfer', { body: { type: 'import', inputBlobContainerUri: transfers, outputBlobContainerUri: transfers } });
+    await call('listTransfers');
+    await call('cancelTransfer', { names: { id: jobId } });
+  });
+  drive('createTransfer', { note: 'to a folder that is not allowed', status: 400 });
+  drive('getTransfer', { note: 'unknown', status: 404 });
+  drive('cancelTransfer', { note: 'unknown', status: 404 });
+
   // ---- events ----
   drive('readEvents');
   drive('readEvents', { note: 'of a device, from a place', query: { position: '0.0.0.0', device: 'dev1', limit: '1' } });
@@ -257,4 +273,4 @@ withHub('every operation answers what the document says', (s) => {
   it('no operation was left out', () => {
     assert.deepEqual(operations.map((o) => o.id).filter((id) => !driven.has(id)), []);
   });
-});
+}, { args: ['--transfer-dir', transfers] });

@@ -37,6 +37,11 @@ static void start_domain(struct house *house, struct why *why)
         why);
 }
 
+static enum err refuse_all(void *arg, const struct transfer *wish, struct why *why)
+{
+    return err_fail(ERR_BAD_INPUT, why, "nobody carries it out here");
+}
+
 void house_start(struct house *house, const struct house_config *config)
 {
     struct why why = {0};
@@ -45,6 +50,8 @@ void house_start(struct house *house, const struct house_config *config)
     policy_built_in(random_system(), &house->mem, house->policies);
     house->board = policy_board_create(house->policies, POLICY_BUILT_IN_COUNT);
     start_domain(house, &why);
+    house->transfers = transfers_create(&(struct transfers_config){
+        .clock = clock_system(), .random = random_system(), .check = refuse_all});
     house->front = front_create(&(struct front_config){.hub = house->hub,
                                                        .readers = house->readers,
                                                        .engine = house->engine,
@@ -54,6 +61,7 @@ void house_start(struct house *house, const struct house_config *config)
                                                        .random = random_system(),
                                                        .policies = house->board,
                                                        .quotas = &house->quotas,
+                                                       .transfers = house->transfers,
                                                        .host = HOUSE_HOST,
                                                        .http_idle_ms = config->http_idle_ms,
                                                        .http_request_ms = config->http_request_ms,
@@ -84,6 +92,7 @@ void house_stop(struct house *house)
     job_engine_destroy(house->engine);
     hub_destroy(house->hub);
     front_destroy(house->front);
+    transfers_destroy(house->transfers);
     policy_board_destroy(house->board);
     store_close(house->store);
 }

@@ -20,6 +20,7 @@ struct house {
     struct policy policies[POLICY_BUILT_IN_COUNT]; /* as they were at the start */
     struct policy_board *board;
     struct quota_board quotas; /* of profile none */
+    struct transfers *transfers;
     struct store *store;
     struct eventlog *eventlog;
     struct hub *hub;
