@@ -440,12 +440,21 @@ static bool may_read(const struct mqtt_session *session)
            session->weight < MQTT_WEIGHT_MAX && net_unsent(session->conn) <= NET_OUT_MARK;
 }
 
+/* While it is not read: until the share of a held packet has come, else as long as one may be silent. */
+static void arm_paused(struct mqtt_session *session)
+{
+    int64_t left_ns = session->held_until_ns - mono_ns(session);
+    net_deadline_ms(session->conn, session->held_until_ns == 0 ? session->keep_alive_ms
+                                   : left_ns > 0               ? left_ns / 1000000 + 1
+                                                               : 1);
+}
+
 static void pause_reading(struct mqtt_session *session)
 {
     session->paused = true;
     net_pause(session->conn);
-    if (is_held(session))
-        net_deadline_ms(session->conn, (session->held_until_ns - mono_ns(session)) / 1000000 + 1);
+    if (session->held_until_ns != 0)
+        arm_paused(session);
 }
 
 /* Whole packets from `bytes`; gives how many bytes they were. */
@@ -604,7 +613,7 @@ void mqtt_session_timeout(struct mqtt_session *session)
     if (session->phase != SESSION_ACTIVE) {
         session_close(session, "no CONNECT in time");
     } else if (session->paused && !deaf) {
-        net_deadline_ms(session->conn, session->keep_alive_ms); /* it is us who did not listen */
+        arm_paused(session); /* it is us who did not listen */
         read_on(session);
     } else {
         session_close(session,

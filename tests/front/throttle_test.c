@@ -163,6 +163,22 @@ static void a_device_is_slowed_by_not_being_read(void **state)
     house_await_gone(house, "slow");
 }
 
+/* A share that has come before the socket is left alone must not wait for the keep-alive. */
+static void a_wait_of_no_time_is_none(void **state)
+{
+    struct house *house = house_of_group();
+    struct line line;
+    line_join(&line, house, "slow");
+    for (uint16_t id = 1; id <= 200; id++) {
+        draw(house, QUOTA_D2C, 1000 * (id % 20)); /* some microseconds */
+        publish(&line, EVENTS, "1", id);
+        expect_id(&line, MQTT_PUBACK, id);
+    }
+    free_again(house);
+    line_cut(&line);
+    house_await_gone(house, "slow");
+}
+
 static void a_device_is_slowed_inside_a_websocket_as_well(void **state)
 {
     struct house *house = house_of_group();
@@ -274,6 +290,7 @@ int main(void)
         cmocka_unit_test(who_is_not_trusted_draws_on_nothing),
         cmocka_unit_test(a_day_that_is_used_up_is_403),
         cmocka_unit_test(a_device_is_slowed_by_not_being_read),
+        cmocka_unit_test(a_wait_of_no_time_is_none),
         cmocka_unit_test(a_device_is_slowed_inside_a_websocket_as_well),
         cmocka_unit_test(a_device_is_dropped_when_the_queue_is_full),
         cmocka_unit_test(a_twin_says_429),
