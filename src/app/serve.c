@@ -23,9 +23,8 @@ enum {
     DEFAULT_MQTT_PORT = 8883,
     DRAIN_MS = 3000, /* SIGTERM to the last answer; the whole end stays under 5 s */
     CERT_LOOK_S = 3600,
-    FREED_KEPT =
-        4 << 20, /* bytes at the end of each of malloc's arenas, of which a thread has one */
-    OWN_MAPPING = 1 << 20, /* pieces of so many bytes are the kernel's, and go back at once */
+    FREED_KEPT = 4 << 20,  /* bytes, at the end of each of malloc's arenas: one per thread */
+    OWN_MAPPING = 1 << 20, /* a piece of so many bytes is mapped alone, and goes back at once */
 };
 
 struct options {
