@@ -165,6 +165,8 @@ const char *const store_sql[SQL_COUNT] = {
                                " AND module_id > '' ORDER BY module_id LIMIT ?2",
     [SQL_IDENTITY] = IDENTITY " FROM identity i WHERE i.number = ?1",
     [SQL_ENTITY] = ENTITY " FROM identity i" PARTS " WHERE i.number = ?1",
+    [SQL_ENTITIES] =
+        ENTITY " FROM identity i" PARTS " WHERE i.number BETWEEN ?1 AND ?3 ORDER BY i.number",
     [SQL_SCAN_DEVICES] = ENTITY " FROM identity i" PARTS " WHERE i.number > ?1 AND i.number <= ?3"
                                 " AND i.module_id = '' ORDER BY i.number",
     [SQL_WALK_FLEET] =

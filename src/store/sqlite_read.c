@@ -6,6 +6,11 @@
 /* First columns of ENTITY in sql.c. */
 enum { COLUMN_TAGS = 18, COLUMN_DESIRED = 22, COLUMN_REPORTED = 26, COLUMN_SESSION = 30 };
 
+enum {
+    STRETCH_MIN = 4,     /* numbers that are worth one statement for all of them */
+    STRETCH_GAP_MAX = 2, /* from one to the next: at most every second row is read for nothing */
+};
+
 static bool read_entity(sqlite3_stmt *row, unsigned parts, struct entity *out);
 
 /* ---- finding ---- */
@@ -44,7 +49,7 @@ static struct str keep(struct arena *mem, struct str text)
 
 static struct entity *copy_entity(struct arena *mem, const struct entity *row)
 {
-    struct entity *e = arena_new(mem, struct entity);
+    struct entity *e = arena_alloc(mem, sizeof *e);
     *e = *row;
     struct identity *id = &e->id;
     struct str *texts[] = {&id->device_id,
@@ -94,22 +99,91 @@ static enum err load(struct db *db, uint32_t number, unsigned parts, struct aren
 }
 
 /* Wants for the same number share one entity, which has the parts of all of them: two requests of a
- * batch must not decide on two copies of one twin. */
+ * batch must not decide on two copies of one twin. Gives where the next number begins. */
+static size_t same_number(struct store_want *const *order, size_t at, size_t count, unsigned *parts)
+{
+    size_t next = at;
+    *parts = PART_IDENTITY;
+    for (; next < count && order[next]->number == order[at]->number; next++)
+        *parts |= order[next]->parts;
+    return next;
+}
+
+/* A stretch: numbers that lie side by side and want the same parts, as in a chunk of a job. Gives its end. */
+static size_t stretch_end(struct store_want *const *order, size_t at, size_t count,
+                          size_t *number_count)
+{
+    unsigned parts, others;
+    size_t end = same_number(order, at, count, &parts);
+    *number_count = 1;
+    while (end < count && order[end]->number - order[end - 1]->number <= STRETCH_GAP_MAX) {
+        size_t next = same_number(order, end, count, &others);
+        if (others != parts)
+            break;
+        ++*number_count;
+        end = next;
+    }
+    return end;
+}
+
+/* One statement for all: its cursors step from row to row where a statement for each number would open
+ * them anew and go down from the root, and took twice as long. */
+static enum err load_stretch(struct db *db, struct store_want **order, size_t count, unsigned parts,
+                             struct arena *mem, struct why *why)
+{
+    enum err err;
+    sqlite3_stmt *query = db_query(db, SQL_ENTITIES, &err, why);
+    if (err)
+        return err;
+    bind_int(query, 1, order[0]->number);
+    bind_int(query, 2, parts);
+    bind_int(query, 3, order[count - 1]->number);
+    int rc = SQLITE_DONE;
+    size_t at = 0;
+    while ((rc = sqlite3_step(query)) == SQLITE_ROW) {
+        struct entity row, *entity;
+        uint32_t number = (uint32_t)sqlite3_column_int64(query, 0);
+        while (order[at]->number < number)
+            at++; /* there is no such identity */
+        if (order[at]->number > number)
+            continue; /* nobody wants it */
+        if (!read_entity(query, parts, &row)) {
+            err = sqlite_bad_row(db, "identity", number, why);
+            break;
+        }
+        entity = copy_entity(mem, &row);
+        for (; at < count && order[at]->number == number; at++)
+            order[at]->found = entity;
+        if (at == count)
+            break;
+    }
+    enum err end = db_finish(db, query, rc, why);
+    return err ? err : end;
+}
+
 static enum err load_all(struct db *db, struct store_want **order, size_t count, struct arena *mem,
                          struct why *why)
 {
-    for (size_t i = 0, next; i < count; i = next) {
-        unsigned parts = PART_IDENTITY;
-        for (next = i; next < count && order[next]->number == order[i]->number; next++)
-            parts |= order[next]->parts;
-        struct entity *entity = NULL;
-        if (order[i]->number) {
-            enum err err = load(db, order[i]->number, parts, mem, &entity, why);
-            if (err)
-                return err;
+    size_t at = 0;
+    while (at < count && order[at]->number == 0)
+        at++; /* a name that nobody has */
+    while (at < count) {
+        unsigned parts;
+        size_t number_count, end = stretch_end(order, at, count, &number_count);
+        size_t next = same_number(order, at, count, &parts);
+        enum err err;
+        if (number_count >= STRETCH_MIN && (parts & ~(unsigned)PART_IDENTITY)) {
+            err = load_stretch(db, order + at, end - at, parts, mem, why);
+            next = end;
+        } else {
+            struct entity *entity;
+            err = load(db, order[at]->number, parts, mem, &entity, why);
+            for (size_t same = at; same < next; same++)
+                order[same]->found = entity;
         }
-        for (size_t same = i; same < next; same++)
-            order[same]->found = entity;
+        if (err)
+            return err;
+        at = next;
     }
     return ERR_OK;
 }

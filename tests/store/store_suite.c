@@ -320,6 +320,42 @@ static void wants_of_one_identity_share_one_entity(void **state)
     assert_int_equal(wants[0].found->loaded, PART_IDENTITY | PART_TAGS | PART_DESIRED);
 }
 
+/* Numbers side by side are read together: those that lie between and those that are gone do no harm. */
+static void numbers_in_a_row_are_found_each_for_itself(void **state)
+{
+    static const uint32_t there[] = {2, 3, 4, 6, 7, 8, 9, 20, 21};
+    static const struct {
+        uint32_t number;
+        unsigned parts;
+        bool found;
+    } cases[] = {
+        {9, PART_TAGS, true},   {1, PART_TAGS, false},  {3, PART_TAGS, true},
+        {5, PART_TAGS, false},  {7, PART_TAGS, true},   {3, PART_TAGS, true},
+        {10, PART_TAGS, false}, {8, PART_TAGS, true},   {20, PART_DESIRED, true},
+        {21, PART_TAGS, true},  {22, PART_TAGS, false},
+    };
+    enum { COUNT = sizeof cases / sizeof cases[0] };
+    struct store_want wants[COUNT];
+    char id[16];
+    for (size_t i = 0; i < sizeof there / sizeof there[0]; i++) {
+        snprintf(id, sizeof id, "d%u", there[i]);
+        create(full_device(there[i], id));
+    }
+    for (size_t i = 0; i < COUNT; i++)
+        wants[i] = (struct store_want){.number = cases[i].number, .parts = cases[i].parts};
+    ok(store_find(reader, wants, COUNT, &mem, &why));
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_int_equal(wants[i].found != NULL, cases[i].found);
+        if (!wants[i].found)
+            continue;
+        assert_int_equal(wants[i].found->id.number, cases[i].number);
+        assert_int_equal(wants[i].found->loaded, PART_IDENTITY | cases[i].parts);
+        snprintf(id, sizeof id, "d%u", cases[i].number);
+        check_text(wants[i].found->id.device_id, id);
+    }
+    assert_ptr_equal(wants[2].found, wants[5].found);
+}
+
 static void an_unknown_number_is_nobody(void **state)
 {
     assert_null(find(reader, (struct store_want){.number = 77}));
@@ -1358,6 +1394,8 @@ int store_suite_run(const struct store_backend *which)
         RULE("created and deleted in one turn is nothing",
              created_and_deleted_in_one_turn_is_nothing),
         RULE("finding takes any order and number of wants", finding_takes_any_order_and_number),
+        RULE("numbers in a row are found each for itself",
+             numbers_in_a_row_are_found_each_for_itself),
         RULE("wants of one identity share one entity", wants_of_one_identity_share_one_entity),
         RULE("an unknown number is nobody", an_unknown_number_is_nobody),
         RULE("scans", scans_follow_the_table),
