@@ -27,10 +27,18 @@ void mailbox_done(struct mailbox *box)
 void mailbox_post(struct mailbox *box, struct mail *mail)
 {
     mail->next = NULL;
+    mailbox_post_all(box, mail);
+}
+
+void mailbox_post_all(struct mailbox *box, struct mail *mail)
+{
+    struct mail *last = mail;
+    while (last->next)
+        last = last->next;
     pthread_mutex_lock(&box->lock);
     bool was_empty = !box->first;
     *box->last = mail;
-    box->last = &mail->next;
+    box->last = &last->next;
     bool asleep = box->waiting > 0;
     if (asleep)
         pthread_cond_signal(&box->ready);

@@ -29,6 +29,9 @@ void mailbox_init(struct mailbox *box, void (*wake)(void *), void *wake_arg);
 /* Nobody may be inside any more. What still lies in the box stays its poster's. */
 void mailbox_done(struct mailbox *box);
 void mailbox_post(struct mailbox *box, struct mail *mail);
+/* Several at once, linked by `next`, oldest first: nobody takes only a part of them (but for
+ * mailbox_wait_one). */
+void mailbox_post_all(struct mailbox *box, struct mail *first);
 /* Everything that is there, oldest first, linked by `next`; NULL when empty. */
 struct mail *mailbox_take(struct mailbox *box);
 /* The same, but sleeps until something comes or `timeout_ns` passed (< 0: no limit). */

@@ -47,6 +47,12 @@ void eventlog_append(struct eventlog *log, struct eventlog_append *append)
     mailbox_post(&p->box, &append->mail);
 }
 
+void eventlog_append_all(struct eventlog *log, struct eventlog_append *first)
+{
+    struct partition *p = &log->partitions[eventlog_partition(first->event.device_id)];
+    mailbox_post_all(&p->box, &first->mail);
+}
+
 enum err eventlog_read(struct eventlog *log, unsigned partition, uint64_t from_sequence,
                        size_t limit, bool (*visit)(void *arg, const struct event *event), void *arg,
                        struct why *why)

@@ -44,9 +44,14 @@ struct event { /* also what a read gives */
 struct eventlog_append {
     struct mail mail;
     struct event event;
+    /* Asked on the partition's thread before it is written, where not NULL. False: it is not, and is done
+     * with, ERR_OK and all. */
+    bool (*wanted)(struct eventlog_append *append);
     void (*done)(struct eventlog_append *append, enum err result);
 };
 void eventlog_append(struct eventlog *log, struct eventlog_append *append);
+/* Several of one partition, linked by mail.next: none is written when an older one of them was not. */
+void eventlog_append_all(struct eventlog *log, struct eventlog_append *first);
 
 unsigned eventlog_partition(struct str device_id);
 /* Events of a partition from a sequence number on, at most `limit`, any thread; false from the

@@ -258,13 +258,36 @@ static struct mail *cut_batch(struct mail *first, uint64_t *count)
     return rest;
 }
 
+/* What somebody still asks for; the rest is answered at once. */
+static struct mail *keep_wanted(struct mail *all)
+{
+    struct mail *kept = NULL, **last = &kept;
+    while (all) {
+        struct eventlog_append *append = (struct eventlog_append *)all;
+        all = all->next;
+        append->mail.next = NULL;
+        if (append->wanted && !append->wanted(append)) {
+            append->done(append, ERR_OK); /* may free it */
+        } else {
+            *last = &append->mail;
+            last = &append->mail.next;
+        }
+    }
+    return kept;
+}
+
+/* After a failure nothing more is tried of what came with it: an event that is sent again must not come
+ * behind a younger one of its device. */
 static void commit_all(struct partition *p, struct mail *all)
 {
+    enum err err = ERR_OK;
+    all = keep_wanted(all);
     while (all) {
         uint64_t count;
         struct mail *batch = all;
         all = cut_batch(batch, &count);
-        enum err err = commit(p, batch);
+        if (!err)
+            err = commit(p, batch);
         if (err)
             atomic_fetch_add(&p->failed, count);
         answer(batch, err ? ERR_OUTSIDE : ERR_OK);

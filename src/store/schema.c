@@ -125,8 +125,18 @@ static const char store_v7[] =
 /* Records of jobs are asked for by device, deleted ones and those of its modules included. */
 static const char store_v8[] = "CREATE INDEX forgotten_by_name ON forgotten (device_id);";
 
-static const char *const store_steps[] = {store_v1, store_v2, store_v3, store_v4,
-                                          store_v5, store_v6, store_v7, store_v8};
+/* Message routes, in the order in which they are shown. And the outbox: events of the hub, each written with
+ * the change that it tells of, until the event log has them. Numbers of sources are those of enum event_source. */
+static const char store_v9[] =
+    "CREATE TABLE message_route (position INTEGER PRIMARY KEY,"
+    "  name TEXT NOT NULL UNIQUE COLLATE NOCASE, source INTEGER NOT NULL,"
+    "  condition TEXT NOT NULL, enabled INTEGER NOT NULL);"
+    "CREATE TABLE outbox (id INTEGER PRIMARY KEY, source INTEGER NOT NULL, time INTEGER NOT NULL,"
+    "  device_id TEXT NOT NULL, module_id TEXT NOT NULL, properties TEXT NOT NULL,"
+    "  body TEXT NOT NULL);";
+
+static const char *const store_steps[] = {store_v1, store_v2, store_v3, store_v4, store_v5,
+                                          store_v6, store_v7, store_v8, store_v9};
 _Static_assert(sizeof store_steps / sizeof *store_steps == STORE_SCHEMA, "a step for each version");
 
 const struct schema store_schema = {

@@ -57,6 +57,15 @@ const char *const store_sql[SQL_COUNT] = {
 
     [SQL_WRITE_COUNTERS] = "UPDATE counters SET next_number = ?1, next_job = ?2, next_call = ?3,"
                            " devices_enabled = ?4, devices_disabled = ?5, modules = ?6",
+    [SQL_WRITE_ROUTES_NONE] = "DELETE FROM message_route",
+    [SQL_WRITE_ROUTE] = "INSERT INTO message_route (position, name, source, condition, enabled)"
+                        " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SQL_WRITE_OUTBOX] = "INSERT INTO outbox (id, source, time, device_id, module_id, properties,"
+                         " body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [SQL_WRITE_OUTBOX_DONE] = "DELETE FROM outbox WHERE id <= ?1",
+    [SQL_ROUTES] = "SELECT name, source, condition, enabled FROM message_route ORDER BY position",
+    [SQL_OUTBOX] = "SELECT id, source, time, device_id, module_id, properties, body FROM outbox"
+                   " WHERE id > ?1 ORDER BY id",
     [SQL_WRITE_POLICIES_NONE] = "DELETE FROM policy",
     [SQL_WRITE_POLICY] = "INSERT INTO policy (position, name, rights, primary_key, secondary_key)"
                          " VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -185,7 +194,8 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_SCAN_NAMES] = ENTITY " FROM identity i" PARTS " WHERE i.device_id > ?1"
                               " AND i.module_id = '' ORDER BY i.device_id LIMIT ?3",
     [SQL_COUNTERS] = "SELECT next_number, next_job, next_call, devices_enabled, devices_disabled,"
-                     " modules, (SELECT coalesce(max(sequence), 0) + 1 FROM job_event)"
+                     " modules, (SELECT coalesce(max(sequence), 0) + 1 FROM job_event),"
+                     " (SELECT coalesce(max(id), 0) + 1 FROM outbox)"
                      " FROM counters",
     [SQL_POLICIES] =
         "SELECT name, rights, primary_key, secondary_key FROM policy ORDER BY position",

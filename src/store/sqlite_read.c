@@ -431,6 +431,7 @@ enum err sqlite_read_counters(struct store_reader *reader, struct store_counters
             .devices_disabled = (uint32_t)sqlite3_column_int64(query, 4),
             .modules = (uint32_t)sqlite3_column_int64(query, 5),
             .next_event = (uint64_t)sqlite3_column_int64(query, 6),
+            .next_outbox = (uint64_t)sqlite3_column_int64(query, 7),
         };
     bool missing = rc == SQLITE_DONE;
     err = db_finish(db, query, rc, why);

@@ -161,6 +161,11 @@ enum err sqlite_job_chunks(struct store_reader *reader, uint32_t job, uint32_t f
                            struct why *why);
 enum err sqlite_job_list(struct store_reader *reader, uint32_t job, struct arena *mem,
                          struct str *out, struct why *why);
+enum err sqlite_read_routes(struct store_reader *reader, struct arena *mem,
+                            struct message_route **out, size_t *count, struct why *why);
+enum err sqlite_outbox(struct store_reader *reader, uint64_t after,
+                       bool (*visit)(void *, const struct outbox_row *), void *arg,
+                       struct why *why);
 enum err sqlite_job_events(struct store_reader *reader, uint32_t job, uint64_t after,
                            bool (*visit)(void *, const struct job_event *), void *arg,
                            struct why *why);

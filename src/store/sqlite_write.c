@@ -16,19 +16,18 @@ struct writing {
 /* One kind of row; each gives the first error. */
 typedef enum err write_step(struct writing *w);
 
-static write_step write_counters, write_policies, write_settings, write_jobs, follow_indexes,
-    delete_entities, write_identities, write_fleet, write_tags, write_desired, write_reported,
-    write_sessions, write_slices, write_cursors, write_chunks, write_entries, write_outcomes,
-    write_groups, write_events, write_messages, write_pages;
+static write_step write_counters, write_policies, write_settings, write_routes, write_outbox,
+    write_jobs, follow_indexes, delete_entities, write_identities, write_fleet, write_tags,
+    write_desired, write_reported, write_sessions, write_slices, write_cursors, write_chunks,
+    write_entries, write_outcomes, write_groups, write_events, write_messages, write_pages;
 
 /* Jobs come before deletions, since a job of this very commit may mention the deleted; deletions
  * come before identities, since a name may be given away in the turn that freed it. */
 static write_step *const steps[] = {
-    write_counters,  write_policies,   write_settings, write_jobs,    follow_indexes,
-    delete_entities, write_identities, write_fleet,    write_tags,    write_desired,
-    write_reported,  write_sessions,   write_slices,   write_cursors, write_chunks,
-    write_entries,   write_outcomes,   write_groups,   write_events,  write_messages,
-    write_pages,
+    write_counters, write_policies,  write_settings,   write_routes,   write_outbox, write_jobs,
+    follow_indexes, delete_entities, write_identities, write_fleet,    write_tags,   write_desired,
+    write_reported, write_sessions,  write_slices,     write_cursors,  write_chunks, write_entries,
+    write_outcomes, write_groups,    write_events,     write_messages, write_pages,
 };
 
 static enum err transact(struct writing *w, write_step *const *todo, size_t count);
@@ -377,6 +376,53 @@ static enum err write_settings(struct writing *w)
             return err;
         bind_text(query, 1, w->commit->settings[i].name);
         bind_text(query, 2, w->commit->settings[i].value);
+        err = run(w, query);
+    }
+    return err;
+}
+
+static enum err write_routes(struct writing *w)
+{
+    if (!w->commit->routes)
+        return ERR_OK;
+    enum err err = run_plain(w, SQL_WRITE_ROUTES_NONE);
+    for (size_t i = 0; !err && i < w->commit->route_count; i++) {
+        const struct message_route *route = &w->commit->routes[i];
+        sqlite3_stmt *query = db_query(w->db, SQL_WRITE_ROUTE, &err, w->why);
+        if (err)
+            return err;
+        bind_int(query, 1, (int64_t)i);
+        bind_text(query, 2, route->name);
+        bind_int(query, 3, route->source);
+        bind_text(query, 4, route->condition);
+        bind_int(query, 5, route->enabled);
+        err = run(w, query);
+    }
+    return err;
+}
+
+static enum err write_outbox(struct writing *w)
+{
+    enum err err = ERR_OK;
+    if (w->commit->outbox_done) {
+        sqlite3_stmt *query = db_query(w->db, SQL_WRITE_OUTBOX_DONE, &err, w->why);
+        if (err)
+            return err;
+        bind_int(query, 1, (int64_t)w->commit->outbox_done);
+        err = run(w, query);
+    }
+    for (size_t i = 0; !err && i < w->commit->outbox_count; i++) {
+        const struct outbox_row *row = &w->commit->outbox[i];
+        sqlite3_stmt *query = db_query(w->db, SQL_WRITE_OUTBOX, &err, w->why);
+        if (err)
+            return err;
+        bind_int(query, 1, (int64_t)row->id);
+        bind_int(query, 2, row->source);
+        bind_int(query, 3, row->ticks);
+        bind_text(query, 4, row->device_id.ptr ? row->device_id : STR(""));
+        bind_text(query, 5, row->module_id.ptr ? row->module_id : STR(""));
+        bind_text(query, 6, row->properties);
+        bind_text(query, 7, row->body);
         err = run(w, query);
     }
     return err;

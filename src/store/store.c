@@ -142,6 +142,19 @@ enum err store_read_setting(struct store_reader *reader, struct str name, struct
     return reader->ops->setting(reader, name, mem, out, why);
 }
 
+enum err store_read_routes(struct store_reader *reader, struct arena *mem,
+                           struct message_route **out, size_t *count, struct why *why)
+{
+    return reader->ops->routes(reader, mem, out, count, why);
+}
+
+enum err store_outbox(struct store_reader *reader, uint64_t after,
+                      bool (*visit)(void *arg, const struct outbox_row *row), void *arg,
+                      struct why *why)
+{
+    return reader->ops->outbox(reader, after, visit, arg, why);
+}
+
 enum err store_read_presence(struct store_reader *reader,
                              bool (*visit)(void *, const struct presence_page *), void *arg,
                              struct why *why)

@@ -19,13 +19,14 @@
 #pragma once
 #include "model/devicebound.h"
 #include "model/job_event.h"
+#include "model/message_route.h"
 #include "model/policy.h"
 #include "model/twin.h"
 #include "query/query.h"
 #include <roaring/roaring.h>
 
 enum {
-    STORE_SCHEMA = 8,
+    STORE_SCHEMA = 9,
     STORE_SLICE_BITS = 16,      /* a slice of a target set covers 65,536 numbers */
     STORE_PRESENCE_PAGE = 1024, /* identities per page */
     STORE_CALL_BLOCK = 1 << 20, /* method call numbers reserved at a time */
@@ -168,12 +169,23 @@ struct notice_change {
     struct notice notice;
 };
 
+/* An event of the hub on its way to the event log: written with the change that it tells of, taken away
+ * when the log has it on disk. */
+struct outbox_row {
+    uint64_t id; /* from 1, in the order of the changes; given again once the outbox was empty */
+    enum event_source source;
+    int64_t ticks;
+    struct str device_id, module_id; /* empty where it is about none */
+    struct str properties, body;     /* JSON, as the event log takes them */
+};
+
 struct store_counters {
     uint32_t next_number; /* of identities, from 1 */
     uint32_t next_job;    /* from 1 */
     uint64_t next_call;   /* first call number that was never reserved, from 1 */
     uint32_t devices_enabled, devices_disabled, modules;
-    uint64_t next_event; /* of jobs, from 1; follows from the rows, is not written */
+    uint64_t next_event;  /* of jobs, from 1; follows from the rows, is not written */
+    uint64_t next_outbox; /* likewise, of the outbox */
 };
 
 /* ---- writing: the hub thread only ---- */
@@ -185,6 +197,11 @@ struct store_commit { /* everything that one turn changed; zero what is not need
     size_t policy_count;
     const struct store_setting *settings; /* inserted or replaced */
     size_t setting_count;
+    const struct message_route *routes; /* replaces all when not NULL */
+    size_t route_count;
+    const struct outbox_row *outbox; /* inserted */
+    size_t outbox_count;
+    uint64_t outbox_done;          /* rows up to this id are removed; 0: none */
     const struct job *const *jobs; /* inserted or updated by number */
     size_t job_count;
     const struct job_slice *slices; /* inserted */
@@ -309,6 +326,13 @@ enum err store_read_policies(struct store_reader *reader, struct arena *mem, str
 /* `*out` is STR_NONE when it was never set. */
 enum err store_read_setting(struct store_reader *reader, struct str name, struct arena *mem,
                             struct str *out, struct why *why);
+/* In the order in which they were written; none where nobody ever changed them. */
+enum err store_read_routes(struct store_reader *reader, struct arena *mem,
+                           struct message_route **out, size_t *count, struct why *why);
+/* Rows of the outbox after `after`, oldest first. */
+enum err store_outbox(struct store_reader *reader, uint64_t after,
+                      bool (*visit)(void *arg, const struct outbox_row *row), void *arg,
+                      struct why *why);
 enum err store_read_presence(struct store_reader *reader,
                              bool (*visit)(void *arg, const struct presence_page *page), void *arg,
                              struct why *why);

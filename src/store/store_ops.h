@@ -43,6 +43,10 @@ struct store_reader_ops {
                          struct why *);
     enum err (*setting)(struct store_reader *, struct str name, struct arena *, struct str *out,
                         struct why *);
+    enum err (*routes)(struct store_reader *, struct arena *, struct message_route **,
+                       size_t *count, struct why *);
+    enum err (*outbox)(struct store_reader *, uint64_t after,
+                       bool (*visit)(void *, const struct outbox_row *), void *arg, struct why *);
     enum err (*presence)(struct store_reader *, bool (*visit)(void *, const struct presence_page *),
                          void *arg, struct why *);
     enum err (*find_job)(struct store_reader *, struct str id, uint32_t number, struct arena *,

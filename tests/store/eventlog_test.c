@@ -315,6 +315,50 @@ static void old_events_go_by_size(void **state)
     assert_int_equal(l.last, 9);
 }
 
+static bool only_even(struct eventlog_append *append)
+{
+    return append->event.body.ptr[0] % 2 == 0;
+}
+
+static void what_nobody_wants_is_done_with_and_leaves_no_gap(void **state)
+{
+    static const char *const texts[] = {"0", "1", "2", "3", "4"};
+    struct sending s[5] = {0};
+    open_log(NULL);
+    for (int i = 0; i < 5; i++) {
+        s[i].append.wanted = only_even;
+        send(&s[i], "dev", str_from(texts[i]));
+    }
+    for (int i = 0; i < 5; i++)
+        ok(wait_for(&s[i]));
+    assert_string_equal(list("dev", 0, 9, 0).text, "0:0 1:2 2:4 ");
+}
+
+static void several_at_once_come_in_order_or_end_at_the_first_that_failed(void **state)
+{
+    static char body[3 << 20]; /* so that three are more than one transaction */
+    enum { COUNT = 6 };
+    static struct sending s[COUNT];
+    memset(s, 0, sizeof s);
+    open_log("lossy");
+    for (int full = 1; full >= 0; full--) {
+        lossy_vfs_arm(&(struct lossy_plan){.full_from = full ? 1 : 0});
+        for (int i = 0; i < COUNT; i++) {
+            s[i] = (struct sending){.append.event = {.device_id = STR("dev"),
+                                                     .properties = STR("{}"),
+                                                     .body = str_of(body, sizeof body)},
+                                    .append.done = note_done};
+            sem_init(&s[i].finished, 0, 0);
+            s[i].append.mail.next = i + 1 < COUNT ? &s[i + 1].append.mail : NULL;
+        }
+        eventlog_append_all(event_log, &s[0].append);
+        for (int i = 0; i < COUNT; i++)
+            assert_int_equal(wait_for(&s[i]), full ? ERR_OUTSIDE : ERR_OK);
+    }
+    for (int i = 0; i < COUNT; i++)
+        assert_int_equal(s[i].append.event.sequence, i);
+}
+
 static uint64_t seek(enum eventlog_key key, int64_t value)
 {
     uint64_t sequence;
@@ -519,6 +563,10 @@ int main(void)
         RULE("old events go by age", old_events_go_by_age),
         RULE("old events go by size", old_events_go_by_size),
         RULE("a place is found by time and by offset", a_place_is_found_by_time_and_by_offset),
+        RULE("what nobody wants is done with, and leaves no gap",
+             what_nobody_wants_is_done_with_and_leaves_no_gap),
+        RULE("several at once come in order, or end at the first that failed",
+             several_at_once_come_in_order_or_end_at_the_first_that_failed),
         RULE("an idle partition forgets by itself", an_idle_partition_forgets_by_itself),
         RULE("the sequence goes on when everything has gone",
              sequence_goes_on_when_everything_has_gone),

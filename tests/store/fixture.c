@@ -233,6 +233,31 @@ static void put_policies(struct store_reader *reader, struct arena *mem, struct 
     }
 }
 
+static bool put_outbox(void *arg, const struct outbox_row *row)
+{
+    struct buf *out = arg;
+    buf_printf(out, "outbox %" PRIu64 " %d %" PRId64, row->id, (int)row->source, row->ticks);
+    put_text(out, row->device_id);
+    put_text(out, row->module_id);
+    put_text(out, row->properties);
+    put_text(out, row->body);
+    buf_put_char(out, '\n');
+    return true;
+}
+
+static void put_routes(struct store_reader *reader, struct arena *mem, struct buf *out)
+{
+    struct message_route *routes;
+    size_t count;
+    assert_int_equal(store_read_routes(reader, mem, &routes, &count, NULL), ERR_OK);
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(out, "route %d %d", (int)routes[i].source, routes[i].enabled);
+        put_text(out, routes[i].name);
+        put_text(out, routes[i].condition);
+        buf_put_char(out, '\n');
+    }
+}
+
 static void put_rows_of_job(struct store_reader *reader, uint32_t job, struct arena *mem,
                             struct buf *out)
 {
@@ -299,6 +324,8 @@ void dump_store(struct store_reader *reader, struct buf *out)
     buf_printf(out, "counters %u %u %" PRIu64 " %u %u %u\n", c.next_number, c.next_job, c.next_call,
                c.devices_enabled, c.devices_disabled, c.modules);
     put_policies(reader, &mem, out);
+    put_routes(reader, &mem, out);
+    assert_int_equal(store_outbox(reader, 0, put_outbox, out, NULL), ERR_OK);
     for (int modules = 0; modules < 2; modules++) {
         struct store_scan scan = {.modules = modules, .parts = PART_TWIN | PART_SESSION};
         assert_int_equal(store_scan(reader, &scan, put_entity, out, NULL), ERR_OK);

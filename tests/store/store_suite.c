@@ -546,6 +546,87 @@ static void counters_begin_at_one_and_are_kept(void **state)
     assert_int_equal(c.modules, next.modules);
 }
 
+static void message_routes_are_replaced_as_a_whole(void **state)
+{
+    struct message_route *got;
+    size_t count;
+    ok(store_read_routes(reader, &mem, &got, &count, &why));
+    assert_int_equal(count, 0);
+    struct message_route first[] = {
+        {STR("zeta"), SOURCE_TWIN_CHANGES, STR("a = 'b'"), true},
+        {STR("$fallback"), SOURCE_TELEMETRY, STR("true"), false},
+    };
+    ok(store_commit(store, &(struct store_commit){.routes = first, .route_count = 2}, &why));
+    reopen();
+    ok(store_read_routes(reader, &mem, &got, &count, &why));
+    assert_int_equal(count, 2); /* in the order in which they were given */
+    check_text(got[0].name, "zeta");
+    check_text(got[0].condition, "a = 'b'");
+    assert_int_equal(got[0].source, SOURCE_TWIN_CHANGES);
+    assert_true(got[0].enabled);
+    check_text(got[1].name, "$fallback");
+    assert_false(got[1].enabled);
+    ok(store_commit(store, &(struct store_commit){.routes = first, .route_count = 0}, &why));
+    ok(store_read_routes(reader, &mem, &got, &count, &why));
+    assert_int_equal(count, 0);
+}
+
+struct outbox_seen {
+    char ids[64];
+    size_t stop_after, count;
+};
+
+static bool see_row(void *arg, const struct outbox_row *row)
+{
+    struct outbox_seen *seen = arg;
+    size_t len = strlen(seen->ids);
+    snprintf(seen->ids + len, sizeof seen->ids - len, "%d:%.*s ", (int)row->id,
+             STR_ARG(row->device_id));
+    return ++seen->count != seen->stop_after;
+}
+
+static const char *outbox_ids(uint64_t after, size_t stop_after)
+{
+    static struct outbox_seen seen;
+    seen = (struct outbox_seen){.stop_after = stop_after};
+    ok(store_outbox(reader, after, see_row, &seen, &why));
+    return seen.ids;
+}
+
+static bool check_row(void *arg, const struct outbox_row *row)
+{
+    const struct outbox_row *wanted = arg;
+    assert_int_equal(row->source, wanted->source);
+    assert_int_equal(row->ticks, wanted->ticks);
+    check_str(row->device_id, wanted->device_id);
+    check_str(row->module_id, wanted->module_id);
+    check_str(row->properties, wanted->properties);
+    check_str(row->body, wanted->body);
+    return true;
+}
+
+static void the_outbox_keeps_its_order_until_it_is_cleared(void **state)
+{
+    struct store_counters c;
+    struct outbox_row rows[] = {
+        {1, SOURCE_CONNECTION, -5, STR("a"), STR("m"), STR("{\"x\":1}"), STR("{}")},
+        {2, SOURCE_TWIN_CHANGES, 6, STR("b"), STR(""), STR("{}"), STR("{}")},
+        {3, SOURCE_TWIN_CHANGES, 6, STR("a"), STR(""), STR("{}"), STR("{}")},
+    };
+    ok(store_commit(store, &(struct store_commit){.outbox = rows, .outbox_count = 1}, &why));
+    ok(store_outbox(reader, 0, check_row, &rows[0], &why));
+    ok(store_commit(store, &(struct store_commit){.outbox = rows + 1, .outbox_count = 2}, &why));
+    reopen();
+    assert_string_equal(outbox_ids(0, 0), "1:a 2:b 3:a ");
+    assert_string_equal(outbox_ids(1, 1), "2:b ");
+    ok(store_read_counters(reader, &c, &why));
+    assert_int_equal(c.next_outbox, 4);
+    ok(store_commit(store, &(struct store_commit){.outbox_done = 2}, &why));
+    assert_string_equal(outbox_ids(0, 0), "3:a ");
+    ok(store_commit(store, &(struct store_commit){.outbox_done = 3}, &why));
+    assert_string_equal(outbox_ids(0, 0), "");
+}
+
 static void policies_are_replaced_as_a_whole(void **state)
 {
     struct policy *got;
@@ -1404,6 +1485,9 @@ int store_suite_run(const struct store_backend *which)
         RULE("a bare scan sees who comes and goes", a_bare_scan_sees_who_comes_and_goes),
         RULE("scans by name", name_scans_follow_the_table),
         RULE("counters begin at one and are kept", counters_begin_at_one_and_are_kept),
+        RULE("message routes are replaced as a whole", message_routes_are_replaced_as_a_whole),
+        RULE("the outbox keeps its order until it is cleared",
+             the_outbox_keeps_its_order_until_it_is_cleared),
         RULE("policies are replaced as a whole", policies_are_replaced_as_a_whole),
         RULE("settings are kept by name", settings_are_kept_by_name),
         RULE("presence pages are kept", presence_pages_are_kept),
