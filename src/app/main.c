@@ -19,6 +19,7 @@ static const struct {
     {"events", "what devices sent: what is stored, and as it comes", cmd_events},
     {"policy", "shared access policies: list, add, rotate, remove", cmd_policy},
     {"quota", "what the hub takes: show, set a profile such as S1", cmd_quota},
+    {"route", "what goes into the event log: list, add, remove, test", cmd_route},
     {"sim", "play a fleet of devices against a hub", cmd_sim},
 };
 

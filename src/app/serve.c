@@ -4,6 +4,7 @@
 #include "app/webhook.h"
 #include "base/log.h"
 #include "front/front.h"
+#include "hub/router.h"
 #include "net/cert.h"
 #include "net/tls.h"
 #include <errno.h>
@@ -45,6 +46,7 @@ struct server {
     struct policy_board *policies;
     struct quota_board quotas;
     struct tls_server *tls;
+    struct router *router;
     struct hub *hub;
     struct readers *readers;
     struct webhook *webhook;
@@ -435,12 +437,16 @@ static int start_threads(struct server *server)
 {
     struct why why;
     const struct options *options = &server->options;
+    if (router_create(server->store, &server->router, &why) != ERR_OK)
+        return fail(&why, EXIT_DATA);
     struct hub_config hub = {.store = server->store,
                              .eventlog = server->eventlog,
                              .clock = clock_system(),
                              .random = random_system(),
                              .policies = server->policies,
-                             .quotas = &server->quotas};
+                             .quotas = &server->quotas,
+                             .router = server->router,
+                             .host = options->host};
     if (hub_create(&hub, &server->hub, &why) != ERR_OK)
         return fail(&why, EXIT_DATA);
     struct readers_config readers = {.hub = server->hub, .count = (unsigned)options->readers};
@@ -512,6 +518,7 @@ static void stop(struct server *server)
     net_destroy(server->net);
     job_engine_destroy(server->engine);
     hub_destroy(server->hub);
+    router_destroy(server->router);
     webhook_destroy(server->webhook);
     front_destroy(server->front);
     transfer_destroy(server->transfer);

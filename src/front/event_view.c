@@ -12,6 +12,8 @@ static void put_properties(struct buf *out, const char *name, yyjson_val *all,
     yyjson_val *key, *value;
     json_put_key(out, name);
     buf_put_char(out, '{');
+    if (!yyjson_is_obj(all))
+        return;
     yyjson_obj_foreach(all, index, max, key, value)
     {
         struct str stored = json_str(key), shown;

@@ -9,6 +9,8 @@ enum {
     QUERY_BODY_MAX = 64 * 1024,
     POLICY_BODY_MAX = 4096,
     TRANSFER_BODY_MAX = 16 * 1024,
+    ROUTE_BODY_MAX = 64 * 1024,
+    ROUTE_TEST_BODY_MAX = 1024 * 1024,
 };
 
 #define REGISTRY_READ                                                                              \
@@ -118,6 +120,14 @@ static const struct route routes[] = {
 
 /* What Azure has not: looked at last, and not at all with --strict-azure. */
 static const struct route ours[] = {
+    {HTTP_METHOD_GET, "/routes", rest_message_route_list, OWNER, 0, BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_POST, "/routes/test", rest_message_route_test, OWNER, ROUTE_TEST_BODY_MAX,
+     BODY_JSON, ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/routes/{}", rest_message_route_get, OWNER, 0, BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_PUT, "/routes/{}", rest_message_route_put, OWNER, ROUTE_BODY_MAX, BODY_JSON,
+     ERROR_FORM_A},
+    {HTTP_METHOD_DELETE, "/routes/{}", rest_message_route_delete, OWNER, 0, BODY_IGNORED,
+     ERROR_FORM_A},
     {HTTP_METHOD_GET, "/events", rest_events, SERVICE, 0, BODY_IGNORED, ERROR_FORM_A},
     {HTTP_METHOD_GET, "/events/stream", rest_event_stream, SERVICE, 0, BODY_IGNORED, ERROR_FORM_A},
     {HTTP_METHOD_GET, "/events/partitions", rest_event_partitions, SERVICE, 0, BODY_IGNORED,

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "hub/messages.h"
 #include "hub/methods.h"
+#include "hub/outbox.h"
 #include "model/fault.h"
 #include <assert.h>
 
@@ -79,6 +80,8 @@ void attach_close(struct hub *hub, uint32_t number, enum close_reason reason)
     if (!at)
         return;
     at->ops->close(at, reason);
+    if (reason != CLOSE_REPLACED && reason != CLOSE_DELETED) /* it stays connected; it was told */
+        outbox_connection(hub, number, false);
     let_go(hub, at);
 }
 
@@ -161,6 +164,8 @@ static enum task_next attach_act(struct hub_task *task, struct hub *hub)
 {
     struct attach *attach = (struct attach *)task;
     struct attachment *at = attach->at;
+    if (!attached(hub, attach->number))
+        outbox_connection(hub, attach->number, true);
     attach_close(hub, attach->number, CLOSE_REPLACED);
 
     at->number = attach->number;
@@ -275,8 +280,10 @@ static enum task_next detach_act(struct hub_task *task, struct hub *hub)
     if (detach->generation == 0)
         return TASK_REPLY;
     struct attachment *at = attached(hub, detach->at->number);
-    if (at == detach->at && at->generation == detach->generation)
+    if (at == detach->at && at->generation == detach->generation) {
+        outbox_connection(hub, at->number, false);
         let_go(hub, at);
+    }
     return TASK_REPLY;
 }
 

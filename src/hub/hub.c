@@ -4,7 +4,9 @@
 #include "hub/messages.h"
 #include "hub/methods.h"
 #include "hub/notices.h"
+#include "hub/outbox.h"
 #include "hub/quotas.h"
+#include "hub/router.h"
 #include "model/fault.h"
 #include <assert.h>
 
@@ -75,6 +77,21 @@ static bool load_presence(void *arg, const struct presence_page *page)
     return true;
 }
 
+/* Routes are in force before anything can ask them. */
+static enum err load_routes(struct hub *hub, struct why *why)
+{
+    struct arena mem = {0};
+    struct message_route *routes;
+    size_t count;
+    if (!hub->config.router)
+        return ERR_OK;
+    enum err err = store_read_routes(store_main(hub->store), &mem, &routes, &count, why);
+    if (err == ERR_OK)
+        router_set(hub->config.router, routes, count);
+    arena_done(&mem);
+    return err;
+}
+
 /* Call numbers are handed out of a block that is reserved on disk first, so that none comes twice.
  */
 static enum err reserve_first_calls(struct hub *hub, struct why *why)
@@ -104,11 +121,14 @@ enum err hub_create(const struct hub_config *config, struct hub **out, struct wh
     hub->backlog_last = &hub->backlog;
     hub->extra_last = &hub->extra;
     mailbox_init(&hub->inbox, NULL, NULL);
+    hub->outbox = xcalloc(1, sizeof(*hub->outbox));
 
     struct store_reader *reader = store_main(hub->store);
     enum err err = store_read_counters(reader, &hub->counters, why);
     if (err == ERR_OK)
         err = store_read_presence(reader, load_presence, hub, why);
+    if (err == ERR_OK)
+        err = load_routes(hub, why);
     if (err == ERR_OK)
         err = reserve_first_calls(hub, why);
     if (err == ERR_OK && config->quotas)
@@ -121,6 +141,7 @@ enum err hub_create(const struct hub_config *config, struct hub **out, struct wh
         hub_destroy(hub);
         return err;
     }
+    outbox_start(hub);
     hub->flush_timer.fire = flush_start;
     hub_timer_mono(hub, &hub->flush_timer, hub_mono_ns(hub) + NS_PER_S * HUB_PRESENCE_FLUSH_S);
     *out = hub;
@@ -166,6 +187,7 @@ void hub_destroy(struct hub *hub)
     map_done(&hub->methods_waiting);
     presence_destroy(hub->presence);
     arena_done(&hub->turn.mem);
+    free(hub->outbox);
     free(hub);
 }
 
@@ -337,10 +359,17 @@ static int64_t tend(struct hub *hub)
     return store_has_chores(hub->store) ? TEND_PAUSE_NS : INT64_MAX;
 }
 
+/* Jobs are work that can wait: for a checkpoint, and for the event log to take what they have done. */
+static bool jobs_may_run(struct hub *hub)
+{
+    atomic_store(&hub->stats.outbox_waiting, outbox_waiting(hub));
+    return store_pressure(hub->store) == STORE_EASY && outbox_waiting(hub) < OUTBOX_SOFT;
+}
+
 int64_t hub_run(struct hub *hub)
 {
     hub_take_in(hub, mailbox_take(&hub->inbox));
-    if (hub->engine && store_pressure(hub->store) == STORE_EASY)
+    if (hub->engine && jobs_may_run(hub))
         hub->engine->ops->collect(hub->engine, hub, HUB_BATCH_MAX);
 
     struct mail *batch = assemble(hub);
@@ -356,7 +385,7 @@ int64_t hub_run(struct hub *hub)
         return 0;
     if (hub->engine && hub->engine->ops->busy(hub->engine)) {
         /* Under pressure the engine rests; look again soon. */
-        return store_pressure(hub->store) == STORE_EASY ? 0 : PRESSURE_PAUSE_NS;
+        return jobs_may_run(hub) ? 0 : PRESSURE_PAUSE_NS;
     }
     int64_t due_ns = until_due(hub);
     return due_ns < tend_ns ? due_ns : tend_ns;

@@ -53,6 +53,7 @@ struct message_settings {    /* 0: the default */
     int64_t notice_ttl_s;    /* of feedback and file notifications; NOTICE_TTL_S */
 };
 
+struct router;
 struct hub_config {
     struct store *store;
     struct eventlog *eventlog; /* NULL only where no telemetry is sent (tests) */
@@ -61,10 +62,14 @@ struct hub_config {
     struct policy_board *policies; /* NULL only where nobody changes them (tests) */
     struct quota_board *quotas;    /* NULL: none (tests) */
     struct message_settings messages;
+    struct router *router; /* NULL only where nobody asks for events of the hub (tests) */
+    const char *host;      /* the hub's name, for its events; NULL: none (tests) */
 };
 
 struct hub_stats {                    /* for /metrics; any thread */
     atomic_uint_fast64_t job_changes; /* commits that touched a job: who watches one looks then */
+    atomic_uint_fast64_t unrouted;    /* messages of devices that no route asked for */
+    atomic_uint_fast64_t outbox_waiting;
     atomic_uint_fast64_t turns, tasks, tasks_refused, commits_failed, attachments, modules_attached,
         calls_sent, calls_answered, calls_timed_out, patches_sent, telemetry, messages_sent,
         notices_dropped;
@@ -91,6 +96,7 @@ struct hub {
     struct mail *backlog, **backlog_last; /* came in, waits for a turn */
     struct mail *extra, **extra_last;     /* tasks of our own for the turn being assembled */
     struct hub_timer flush_timer;         /* of presence */
+    struct outbox *outbox;                /* hub/outbox.h */
     bool flushing;                        /* presence is on its way to disk */
     uint64_t quota_kept;                  /* of the day's messages, on disk */
     int64_t tend_ns;                      /* no care for indexes before, mono */

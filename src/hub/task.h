@@ -104,6 +104,16 @@ void turn_reserve_calls(struct hub_turn *turn); /* one more STORE_CALL_BLOCK */
 const struct policy *turn_policies(struct hub_turn *turn, size_t *count);
 void turn_set_policies(struct hub_turn *turn, const struct policy *policies, size_t count);
 
+/* An event of the hub, in the transaction of this turn; its id is set here. hub/outbox.h. */
+void turn_put_outbox(struct hub_turn *turn, struct outbox_row row);
+/* Before an entity changes that may have been made in this very turn: its making is told first. */
+void turn_tell_created(struct hub_turn *turn, struct entity *entity);
+void turn_outbox_done(struct hub_turn *turn, uint64_t upto); /* rows up to this id go */
+
+/* The message routes, and all of them anew; the array must live as long as its task. */
+const struct message_route *turn_routes(struct hub_turn *turn, size_t *count);
+void turn_set_routes(struct hub_turn *turn, const struct message_route *routes, size_t count);
+
 /* A deep copy of an entity (or of a job) that outlives the turn. */
 struct entity *entity_copy(struct arena *mem, const struct entity *entity);
 struct job *job_copy(struct arena *mem, const struct job *job);

@@ -1,6 +1,8 @@
 #include "base/log.h"
 #include "hub/hub.h"
 #include "hub/messages.h"
+#include "hub/outbox.h"
+#include "hub/router.h"
 #include "model/fault.h"
 #include <assert.h>
 
@@ -31,6 +33,7 @@ struct turn_entity { /* an identity in the working set, and what it was when it 
     struct entity entity;
     bool existed, was_enabled;
     bool changed; /* stands in the list of changes */
+    bool untold;  /* made in this turn, and nobody was told yet */
 };
 
 struct turn_job {
@@ -51,6 +54,10 @@ struct turn_set {
     struct list changes;            /* struct turn_entity * */
     struct list jobs;               /* struct turn_job * */
     struct list events, event_jobs; /* struct job_event, and of which struct job * */
+    struct list outbox;             /* struct outbox_row */
+    uint64_t outbox_done;
+    const struct message_route *routes; /* NULL: as they were */
+    size_t route_count;
     struct list slices, cursors, chunks, entries, outcomes, groups, pages, settings;
     struct store_counters counters;
     bool counters_changed;
@@ -189,6 +196,8 @@ static enum err load_entities(struct hub_turn *turn, struct why *why)
     struct store_want *wants = set->wants.items;
     if (err != ERR_OK || set->wants.count == 0)
         return err;
+    for (size_t i = 0; i < set->wants.count && outbox_needs_twins(turn->hub); i++)
+        wants[i].parts |= PART_TWIN;
     err = store_find(store_main(turn->hub->store), wants, set->wants.count, &turn->mem, why);
     for (size_t i = 0; err == ERR_OK && i < set->wants.count; i++) {
         if (!wants[i].found)
@@ -285,6 +294,7 @@ struct entity *turn_create(struct hub_turn *turn, const struct identity *identit
         strmap_put(&set->names, key, name);
     }
     name->entity = kept;
+    kept->untold = true;
     turn_changed(turn, &kept->entity, PART_IDENTITY);
     return &kept->entity;
 }
@@ -296,6 +306,10 @@ uint32_t turn_identities_created(const struct hub_turn *turn)
 
 void turn_delete(struct hub_turn *turn, struct entity *entity)
 {
+    struct turn_entity *kept = (struct turn_entity *)entity; /* its first member */
+    if (!kept->untold)
+        outbox_deleted(turn, entity);
+    kept->untold = false;
     entity->deleted = true;
     turn_changed(turn, entity, PART_IDENTITY);
     messages_forget(turn, entity->id.number);
@@ -350,6 +364,7 @@ void turn_job_changed(struct hub_turn *turn, struct job *job)
         event.text = job_event_text(&event, job, &turn->mem);
         *LIST_ADD(turn, events, struct job_event) = event;
         *LIST_ADD(turn, event_jobs, const struct job *) = job;
+        outbox_job_event(turn, &event, job);
     }
 }
 
@@ -383,6 +398,34 @@ void turn_set_policies(struct hub_turn *turn, const struct policy *policies, siz
     turn->set->change_count++;
 }
 
+void turn_put_outbox(struct hub_turn *turn, struct outbox_row row)
+{
+    row.id = turn->set->counters.next_outbox++;
+    *LIST_ADD(turn, outbox, struct outbox_row) = row;
+    turn->set->change_count++;
+}
+
+void turn_outbox_done(struct hub_turn *turn, uint64_t upto)
+{
+    turn->set->outbox_done = upto;
+    turn->set->change_count++;
+}
+
+const struct message_route *turn_routes(struct hub_turn *turn, size_t *count)
+{
+    if (!turn->set->routes)
+        return router_all(turn->hub->config.router, &turn->mem, count);
+    *count = turn->set->route_count;
+    return turn->set->routes;
+}
+
+void turn_set_routes(struct hub_turn *turn, const struct message_route *routes, size_t count)
+{
+    turn->set->routes = routes;
+    turn->set->route_count = count;
+    turn->set->change_count++;
+}
+
 void turn_note_change(struct hub_turn *turn)
 {
     turn->set->change_count++;
@@ -411,11 +454,28 @@ static void count_devices(struct store_counters *counters, const struct turn_ent
                                                   : &counters->devices_disabled);
 }
 
+/* Whoever was made is told of as the turn leaves it, or as it was before its first change: a record of a
+ * bulk call is more than its identity. */
+void turn_tell_created(struct hub_turn *turn, struct entity *entity)
+{
+    struct turn_entity *kept = (struct turn_entity *)entity; /* its first member */
+    if (kept->untold)
+        outbox_created(turn, entity);
+    kept->untold = false;
+}
+
+static void tell_all_created(struct hub_turn *turn)
+{
+    for (size_t i = 0; i < turn->set->changes.count; i++)
+        turn_tell_created(turn, &(*LIST_AT(turn->set, changes, struct turn_entity *, i))->entity);
+}
+
 static enum err commit(struct hub_turn *turn, struct why *why)
 {
     struct turn_set *set = turn->set;
     if (set->change_count == 0)
         return ERR_OK;
+    tell_all_created(turn);
 
     /* Deletions come first, so that a name that is made again in the same turn is free. */
     struct entity **entities = arena_array(&turn->mem, struct entity *, set->changes.count + 1);
@@ -447,6 +507,11 @@ static enum err commit(struct hub_turn *turn, struct why *why)
         .policy_count = set->policy_count,
         .settings = set->settings.items,
         .setting_count = set->settings.count,
+        .routes = set->routes,
+        .route_count = set->route_count,
+        .outbox = set->outbox.items,
+        .outbox_count = set->outbox.count,
+        .outbox_done = set->outbox_done,
         .jobs = jobs,
         .job_count = job_count,
         .slices = set->slices.items,
@@ -472,6 +537,8 @@ static enum err commit(struct hub_turn *turn, struct why *why)
         return err;
     messages_committed(turn);
     turn->hub->counters = set->counters;
+    if (set->outbox.count > 0)
+        outbox_wake(turn->hub);
     if (job_count > 0)
         atomic_fetch_add(&turn->hub->stats.job_changes, 1);
     return err;

@@ -1,9 +1,28 @@
 #include "hub/twins.h"
 #include "hub/attach.h"
+#include "hub/outbox.h"
 #include "model/fault.h"
 #include <inttypes.h>
 
 /* ---- an operator's change ---- */
+
+static struct twin_told_section told_section(bool written, const struct twin_section *now,
+                                             yyjson_val *patch, bool replace)
+{
+    return (struct twin_told_section){.now = written ? now : NULL, .patch = replace ? NULL : patch};
+}
+
+static void tell_update(struct hub_turn *turn, const struct entity *entity,
+                        const struct twin_update *update)
+{
+    bool replace = update->replace;
+    struct twin_told told = {
+        .version = twin_version(&entity->tags, &entity->desired),
+        .now_ticks = turn->now_ticks,
+        .tags = told_section(update->has_tags, &entity->tags, update->tags, replace),
+        .desired = told_section(update->has_desired, &entity->desired, update->desired, replace)};
+    outbox_twin_changed(turn, entity, &told, replace);
+}
 
 enum err twin_apply(struct hub_turn *turn, struct entity *entity, const struct twin_update *update,
                     struct why *why)
@@ -24,12 +43,15 @@ enum err twin_apply(struct hub_turn *turn, struct entity *entity, const struct t
     if (err != ERR_OK)
         return err;
 
+    turn_tell_created(turn, entity);
     entity->tags = tags;
     entity->desired = desired;
-    if (update->has_tags || update->has_desired)
-        turn_changed(turn, entity,
-                     (update->has_tags ? (unsigned)PART_TAGS : 0) |
-                         (update->has_desired ? (unsigned)PART_DESIRED : 0));
+    if (!update->has_tags && !update->has_desired)
+        return ERR_OK;
+    turn_changed(turn, entity,
+                 (update->has_tags ? (unsigned)PART_TAGS : 0) |
+                     (update->has_desired ? (unsigned)PART_DESIRED : 0));
+    tell_update(turn, entity, update);
     return ERR_OK;
 }
 
@@ -73,7 +95,9 @@ static enum err change_decide(struct hub_task *task, struct hub_turn *turn, stru
     if (!etag_matches(change->if_match, etag))
         return err_fault(ERR_CONFLICT, FAULT_PRECONDITION_FAILED, why,
                          "ETag mismatch for device ID '%.*s'", STR_ARG(change->device_id));
-    enum err err = twin_apply(turn, entity, &change->update, why);
+    enum err err = outbox_room(turn->hub, SOURCE_TWIN_CHANGES, why);
+    if (err == ERR_OK)
+        err = twin_apply(turn, entity, &change->update, why);
     if (err != ERR_OK)
         return err;
     change->number = entity->id.number;
@@ -148,15 +172,25 @@ static enum err report_decide(struct hub_task *task, struct hub_turn *turn, stru
                          "reported properties are at version %" PRId64 ", not %" PRId64,
                          entity->reported.version, report->version);
     struct twin_section next;
-    enum err err = twin_section_write(
-        TWIN_REPORTED, &entity->reported,
-        &(struct twin_write){.patch = report->patch, .now_ticks = turn->now_ticks}, &turn->mem,
-        &next, why);
+    enum err err = outbox_room(turn->hub, SOURCE_TWIN_CHANGES, why);
+    if (err == ERR_OK)
+        err = twin_section_write(
+            TWIN_REPORTED, &entity->reported,
+            &(struct twin_write){.patch = report->patch, .now_ticks = turn->now_ticks}, &turn->mem,
+            &next, why);
     if (err != ERR_OK)
         return err;
+    turn_tell_created(turn, entity);
     entity->reported = next;
     turn_changed(turn, entity, PART_REPORTED);
     report->result_version = next.version;
+    if (outbox_needs_twins(turn->hub)) { /* then all of it is loaded */
+        struct twin_told told = {.version = twin_version(&entity->tags, &entity->desired),
+                                 .now_ticks = turn->now_ticks,
+                                 .reported =
+                                     told_section(true, &entity->reported, report->patch, false)};
+        outbox_twin_changed(turn, entity, &told, false);
+    }
     return ERR_OK;
 }
 

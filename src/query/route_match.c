@@ -34,6 +34,8 @@ static yyjson_val *member_nocase(yyjson_val *object, struct str name)
 {
     size_t index, max;
     yyjson_val *key, *value;
+    if (!yyjson_is_obj(object))
+        return NULL;
     yyjson_obj_foreach(object, index, max, key,
                        value) if (str_eq_nocase(json_str(key), name)) return value;
     return NULL;
