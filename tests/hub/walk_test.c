@@ -97,7 +97,7 @@ static void draw(struct world *w, size_t i)
 
 static void commit(struct world *w, struct entity **entities, size_t count)
 {
-    struct store_counters counters = {number_of(TWINS), 1, 1, TWINS, 0, 0, 1};
+    struct store_counters counters = {number_of(TWINS), 1, 1, TWINS, 0, 0, 1, 1};
     ok(store_commit(
         w->rig.store,
         &(struct store_commit){.entities = entities, .entity_count = count, .counters = &counters},

@@ -87,7 +87,7 @@ static void fill_job(struct script_rows *rows, unsigned k)
         (struct job_entry){.job = 1, .number = k % 5, .status = RECORD_FAILED, .updated_ticks = k};
     rows->outcome = (struct job_outcome){1, k, 200, STR("null")};
     rows->page = (struct presence_page){k % 3, str_from(rows->values)};
-    rows->counters = (struct store_counters){NUMBERS + 1, 2, k + 1, k, 0, 0, 1};
+    rows->counters = (struct store_counters){NUMBERS + 1, 2, k + 1, k, 0, 0, 1, 1};
 }
 
 static enum err commit_script(struct store *store, unsigned k, struct why *why)

@@ -103,7 +103,7 @@ static struct entity *random_write(struct world *w, uint32_t number)
 
 static void commit(struct world *w, struct entity **entities, size_t count)
 {
-    struct store_counters counters = {IDENTITIES + 1, 1, 1, IDENTITIES, 0, 0, 1};
+    struct store_counters counters = {IDENTITIES + 1, 1, 1, IDENTITIES, 0, 0, 1, 1};
     ok(store_commit(
         w->store,
         &(struct store_commit){.entities = entities, .entity_count = count, .counters = &counters},

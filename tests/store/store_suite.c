@@ -534,7 +534,7 @@ static void counters_begin_at_one_and_are_kept(void **state)
     assert_int_equal(c.next_job, 1);
     assert_int_equal(c.next_call, 1);
     assert_int_equal(c.devices_enabled + c.devices_disabled + c.modules, 0);
-    struct store_counters next = {UINT32_MAX, 12, (UINT64_C(1) << 60) - 1, 13, 14, 15, 1};
+    struct store_counters next = {UINT32_MAX, 12, (UINT64_C(1) << 60) - 1, 13, 14, 15, 1, 1};
     ok(store_commit(store, &(struct store_commit){.counters = &next}, &why));
     reopen();
     ok(store_read_counters(reader, &c, &why));
@@ -1264,7 +1264,7 @@ static void a_refused_commit_leaves_nothing(void **state)
     changed.created = false;
     changed.tags = section_of("{}", 9);
     struct entity *entities[] = {&fine, &changed, &clash};
-    struct store_counters counters = {5, 5, 5, 5, 5, 5, 1};
+    struct store_counters counters = {5, 5, 5, 5, 5, 5, 1, 1};
     struct presence_page page = {1, STR("p")};
     struct store_commit commit = {
         .entities = entities,
@@ -1374,7 +1374,7 @@ static void everything_survives_a_restart(void **state)
 {
     make_fleet();
     fill_job(1, "one");
-    struct store_counters counters = {60, 2, 9, 1, 2, 3, 1};
+    struct store_counters counters = {60, 2, 9, 1, 2, 3, 1, 1};
     ok(store_commit(store, &(struct store_commit){.counters = &counters}, &why));
     delete_device(20, "alpha");
     char *before = dumped();
