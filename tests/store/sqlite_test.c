@@ -345,6 +345,7 @@ static void a_fleet_from_before_its_table_is_found_by_a_bare_scan(void **state)
         "DROP TABLE job_group; DROP TABLE job_event;"
         "ALTER TABLE identity DROP COLUMN managed_by; DROP TABLE setting;"
         "DROP TABLE message_head; DROP TABLE message; DROP TABLE message_text; DROP TABLE notice;"
+        "DROP TABLE message_route; DROP TABLE outbox;"
         "DROP INDEX forgotten_by_name; PRAGMA user_version = 1");
     ok(open_store(NULL));
     uint64_t numbers = 0;
