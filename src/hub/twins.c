@@ -1,6 +1,7 @@
 #include "hub/twins.h"
 #include "hub/attach.h"
 #include "hub/outbox.h"
+#include "model/digital_twin.h"
 #include "model/fault.h"
 #include <inttypes.h>
 
@@ -96,6 +97,11 @@ static enum err change_decide(struct hub_task *task, struct hub_turn *turn, stru
         return err_fault(ERR_CONFLICT, FAULT_PRECONDITION_FAILED, why,
                          "ETag mismatch for device ID '%.*s'", STR_ARG(change->device_id));
     enum err err = outbox_room(turn->hub, SOURCE_TWIN_CHANGES, why);
+    if (err == ERR_OK && change->digital_patch) {
+        change->update = (struct twin_update){.has_desired = true};
+        err = digital_twin_read_patch(change->digital_patch, &entity->desired, &task->mem,
+                                      &change->update.desired, why);
+    }
     if (err == ERR_OK)
         err = twin_apply(turn, entity, &change->update, why);
     if (err != ERR_OK)

@@ -8,6 +8,7 @@ struct twin_change {
     struct hub_task task;
     struct str device_id, module_id;
     struct twin_update update; /* values in task.mem */
+    yyjson_val *digital_patch; /* instead of it: a JSON Patch of the digital twin; NULL: none */
     struct str if_match;
     const struct entity *result; /* in task.mem, all sections */
     /* between decide and act */
