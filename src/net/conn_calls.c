@@ -1,6 +1,7 @@
 /* conn_calls.c - what a handler may ask of its connection. Nothing here calls back: it notes what is
  * wanted, and the end of the turn (conn.c) does it. */
 #include "net/conn.h"
+#include "net/tls.h"
 #include <arpa/inet.h>
 #include <assert.h>
 #include <openssl/ssl.h>
@@ -60,6 +61,15 @@ void net_flush(struct net_conn *conn)
 {
     if (conn->state == CONN_OPEN && !conn_too_much_unsent(conn))
         attend(conn);
+}
+
+static_assert((int)NET_PEER_CERTS_MAX == (int)TLS_PEER_CERTS_MAX,
+              "net_peer_chain hands its array on");
+
+size_t net_peer_chain(const struct net_conn *conn, struct arena *mem,
+                      struct str out[NET_PEER_CERTS_MAX])
+{
+    return conn->ssl ? tls_peer_chain(conn->ssl, mem, out) : 0;
 }
 
 void net_limit_out(struct net_conn *conn, size_t out_max)

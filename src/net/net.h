@@ -174,5 +174,11 @@ void net_resume(struct net_conn *conn);
  * late. Cheap enough for every packet. */
 void net_deadline_ms(struct net_conn *conn, int64_t ms);
 
+/* The certificates that the peer showed in the handshake, as DER in `mem`, its own first; it holds the key
+ * of that one. Gives how many, 0 when it showed none. Their signatures are not checked. */
+enum { NET_PEER_CERTS_MAX = 8 };
+size_t net_peer_chain(const struct net_conn *conn, struct arena *mem,
+                      struct str out[NET_PEER_CERTS_MAX]);
+
 /* "192.0.2.1:5000" or "[2001:db8::1]:5000". */
 void net_peer(const struct net_conn *conn, char out[NET_PEER_TEXT_MAX]);

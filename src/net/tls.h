@@ -2,13 +2,20 @@
  *
  * Server: TLS 1.2 and 1.3, forward secret suites only, no renegotiation, no session cache (tickets
  * are stateless), buffers released while idle, `http/1.1` chosen when a client offers it by ALPN.
- * No client certificate is asked for. A server can be given renewed files while it serves:
- * connections made before keep what they have.
+ * A client certificate is asked for and not demanded; whatever it is, the handshake goes on, and the
+ * peer has proven that it holds the key. Nobody resumes a session in which one was shown. A server can
+ * be given renewed files while it serves: connections made before keep what they have.
  *
  * Client: for the simulator and tests; trusts one CA file and checks the host name.
  * Source: spec/device-auth.md 6. */
 #pragma once
 #include "base/err.h"
+#include "base/str.h"
+
+enum {
+    TLS_PEER_CERTS_MAX = 8,         /* certificates of a peer that are looked at */
+    TLS_PEER_CHAIN_MAX = 20 * 1024, /* bytes of all that it may send; more ends the handshake */
+};
 
 struct ssl_st; /* OpenSSL's SSL */
 struct tls_server;
@@ -28,6 +35,9 @@ void tls_server_destroy(struct tls_server *server);
 /* A session that waits for a client's hello on `fd`, which stays the caller's. Any thread. NULL
  * when OpenSSL refuses. Free with SSL_free. */
 struct ssl_st *tls_server_session(struct tls_server *server, int fd);
+/* What the peer of a server's session has shown: DER in `mem`, its own certificate first. Gives how many;
+ * 0 when it showed none. */
+size_t tls_peer_chain(struct ssl_st *ssl, struct arena *mem, struct str out[TLS_PEER_CERTS_MAX]);
 
 /* `ca_pem_path`: the certificates to trust, or NULL for the system's. Errors as above. */
 enum err tls_client_create(const char *ca_pem_path, struct tls_client **out, struct why *why);

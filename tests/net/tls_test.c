@@ -1,7 +1,9 @@
 /* What we speak, what we refuse, and whose certificate we show. */
+#include "../wire/certs.h"
 #include "base/time.h"
 #include "rig.h"
 #include <openssl/err.h>
+#include <openssl/param_build.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,24 +180,194 @@ static void nobody_renegotiates(void **state)
     SSL_CTX_free(context);
 }
 
+/* ---- the client's certificate ---- */
+
 static int asked;
 
 static int count_asking(SSL *ssl, X509 **cert, EVP_PKEY **key)
 {
     asked++;
+    assert_true(sk_X509_NAME_num(SSL_get0_peer_CA_list(ssl)) <= 0); /* some stacks obey the list */
     return 0;
 }
 
-static void no_client_certificate_is_asked_for(void **state)
+static void a_client_certificate_is_asked_for_and_not_demanded(void **state)
 {
     SSL_CTX *context = loose_client();
     SSL_CTX_set_client_cert_cb(context, count_asking);
     struct pair pair;
+    struct arena mem = {0};
+    struct str chain[TLS_PEER_CERTS_MAX];
     pair_up(&pair, rig_tls(), SSL_new(context));
     assert_true(shake(&pair));
-    assert_int_equal(asked, 0);
+    assert_int_equal(asked, 1);
+    assert_int_equal(tls_peer_chain(pair.server, &mem, chain), 0);
     part(&pair);
     SSL_CTX_free(context);
+    arena_done(&mem);
+}
+
+/* A client with a certificate of its own and, behind it, what it calls its chain. */
+static SSL_CTX *client_with(const struct made *own, const struct made *more, size_t more_count)
+{
+    SSL_CTX *context = loose_client();
+    assert_int_equal(SSL_CTX_use_certificate(context, own->cert), 1);
+    assert_int_equal(SSL_CTX_use_PrivateKey(context, own->key), 1);
+    for (size_t i = 0; i < more_count; i++)
+        assert_int_equal(SSL_CTX_add1_chain_cert(context, more[i].cert), 1);
+    return context;
+}
+
+static void whatever_it_is_the_handshake_goes_on(void **state)
+{
+    struct made stranger = make((struct wish){.name = "nobody knows", CA_RIGHTS});
+    struct made shown[] = {
+        make((struct wish){.name = "self-signed"}),
+        make((struct wish){.name = "expired", .from_s = 1, .to_s = 1000}),
+        make((struct wish){.name = "signed by a stranger", .issuer = &stranger}),
+    };
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    for (size_t i = 0; i < 6; i++) {
+        const struct made *own = &shown[i % 3];
+        SSL_CTX *context = client_with(own, &stranger, 1);
+        SSL_CTX_set_max_proto_version(context, versions[i / 3]);
+        struct pair pair;
+        struct arena mem = {0};
+        struct str chain[TLS_PEER_CERTS_MAX];
+        pair_up(&pair, rig_tls(), SSL_new(context));
+        assert_true(shake(&pair));
+        assert_int_equal(tls_peer_chain(pair.server, &mem, chain), 2);
+        assert_true(str_eq(chain[0], own->der));
+        assert_true(str_eq(chain[1], stranger.der));
+        part(&pair);
+        SSL_CTX_free(context);
+        arena_done(&mem);
+    }
+    for (size_t i = 0; i < 3; i++)
+        unmake(&shown[i]);
+    unmake(&stranger);
+}
+
+/* The thief's secret under the owner's public half, since OpenSSL refuses a key that does not fit. */
+static EVP_PKEY *forge(const EVP_PKEY *owner, const EVP_PKEY *thief)
+{
+    BIGNUM *secret = NULL;
+    unsigned char point[256];
+    size_t size = 0;
+    EVP_PKEY *forged = NULL;
+    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+    assert_true(EVP_PKEY_get_bn_param(thief, "priv", &secret));
+    assert_true(EVP_PKEY_get_octet_string_param(owner, "pub", point, sizeof point, &size));
+    OSSL_PARAM_BLD_push_utf8_string(build, "group", "P-256", 0);
+    OSSL_PARAM_BLD_push_octet_string(build, "pub", point, size);
+    OSSL_PARAM_BLD_push_BN(build, "priv", secret);
+    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    assert_int_equal(EVP_PKEY_fromdata_init(context), 1);
+    assert_int_equal(EVP_PKEY_fromdata(context, &forged, EVP_PKEY_KEYPAIR, params), 1);
+    EVP_PKEY_CTX_free(context);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(build);
+    BN_free(secret);
+    return forged;
+}
+
+static void a_certificate_without_its_key_is_worth_nothing(void **state)
+{
+    struct made own = make((struct wish){.name = "d"});
+    struct made thief = make((struct wish){.name = "d"});
+    SSL_CTX *context = loose_client();
+    struct pair pair;
+    pair_up(&pair, rig_tls(), SSL_new(context));
+    EVP_PKEY *forged = forge(own.key, thief.key);
+    assert_int_equal(SSL_use_certificate(pair.client, own.cert), 1);
+    assert_int_equal(SSL_use_PrivateKey(pair.client, forged), 1);
+    shake(&pair);
+    assert_int_not_equal(SSL_is_init_finished(pair.server), 1);
+    part(&pair);
+    EVP_PKEY_free(forged);
+    SSL_CTX_free(context);
+    unmake(&own);
+    unmake(&thief);
+}
+
+static void a_chain_without_end_ends_the_handshake(void **state)
+{
+    struct made own = make((struct wish){.name = "d"});
+    struct made more[100];
+    for (size_t i = 0; i < 100; i++)
+        more[i] = make((struct wish){.name = "filler", .same_key = &own});
+    static const struct {
+        size_t count;
+        bool works;
+    } chains[] = {{20, true}, {100, false}};
+    for (size_t i = 0; i < 2; i++) {
+        SSL_CTX *context = client_with(&own, more, chains[i].count);
+        struct pair pair;
+        struct arena mem = {0};
+        struct str chain[TLS_PEER_CERTS_MAX];
+        pair_up(&pair, rig_tls(), SSL_new(context));
+        shake(&pair);
+        assert_int_equal(SSL_is_init_finished(pair.server), chains[i].works);
+        if (chains[i].works) /* more are not looked at */
+            assert_int_equal(tls_peer_chain(pair.server, &mem, chain), TLS_PEER_CERTS_MAX);
+        part(&pair);
+        SSL_CTX_free(context);
+        arena_done(&mem);
+    }
+    for (size_t i = 0; i < 100; i++)
+        unmake(&more[i]);
+    unmake(&own);
+}
+
+static SSL_SESSION *ticket;
+
+static int keep_ticket(SSL *ssl, SSL_SESSION *session)
+{
+    SSL_SESSION_free(ticket);
+    ticket = session;
+    return 1;
+}
+
+/* Two connections in a row: is the second one resumed? */
+static bool comes_back(SSL_CTX *context)
+{
+    char byte;
+    bool resumed = false;
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT);
+    SSL_CTX_sess_set_new_cb(context, keep_ticket);
+    for (int i = 0; i < 2; i++) {
+        struct pair pair;
+        pair_up(&pair, rig_tls(), SSL_new(context));
+        if (ticket)
+            SSL_set_session(pair.client, ticket);
+        assert_true(shake(&pair));
+        SSL_read(pair.client, &byte, 1); /* a ticket of TLS 1.3 comes behind the handshake */
+        resumed = SSL_session_reused(pair.server);
+        if (SSL_CTX_get0_certificate(context)) /* it is always shown anew */
+            assert_non_null(SSL_get0_peer_certificate(pair.server));
+        SSL_shutdown(pair.client); /* or the client would not trust its ticket again */
+        part(&pair);
+    }
+    SSL_SESSION_free(ticket);
+    ticket = NULL;
+    return resumed;
+}
+
+static void an_identity_is_never_taken_from_a_ticket(void **state)
+{
+    struct made own = make((struct wish){.name = "d"});
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    for (size_t i = 0; i < 2; i++) {
+        SSL_CTX *without = loose_client(), *with = client_with(&own, NULL, 0);
+        SSL_CTX_set_max_proto_version(without, versions[i]);
+        SSL_CTX_set_max_proto_version(with, versions[i]);
+        assert_true(comes_back(without));
+        assert_false(comes_back(with));
+        SSL_CTX_free(without);
+        SSL_CTX_free(with);
+    }
+    unmake(&own);
 }
 
 /* ---- certificates ---- */
@@ -400,7 +572,11 @@ int main(void)
         TEST(curves_are_those_of_the_page),
         TEST(http_1_1_is_chosen_when_offered),
         TEST(nobody_renegotiates),
-        TEST(no_client_certificate_is_asked_for),
+        TEST(a_client_certificate_is_asked_for_and_not_demanded),
+        TEST(whatever_it_is_the_handshake_goes_on),
+        TEST(a_certificate_without_its_key_is_worth_nothing),
+        TEST(a_chain_without_end_ends_the_handshake),
+        TEST(an_identity_is_never_taken_from_a_ticket),
         TEST(the_client_checks_the_host),
         IN_FOLDER(a_renewed_certificate_is_shown_without_a_restart),
         IN_FOLDER(a_failed_reload_changes_nothing),
