@@ -193,26 +193,28 @@ static enum err take_keys(const struct reading *r, const struct credentials *sen
     return ERR_OK;
 }
 
-/* SHA-1 or SHA-256 as hex, in upper case, so that comparing is comparing bytes. */
+/* SHA-1 or SHA-256 as hex, in upper case, so that comparing is comparing bytes. Tools print it with blanks
+ * or colons between. */
 static bool take_thumbprint(const struct reading *r, struct str text, struct str *out)
 {
     enum { SHA1_HEX_SIZE = 40, SHA256_HEX_SIZE = 64 };
     *out = STR_NONE;
     if (text.len == 0)
         return true;
-    if (text.len != SHA1_HEX_SIZE && text.len != SHA256_HEX_SIZE)
-        return false;
     char upper[SHA256_HEX_SIZE];
+    size_t size = 0;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
+        if (c == ' ' || c == ':')
+            continue;
         if (c >= 'a' && c <= 'f')
             c = (char)(c - 'a' + 'A');
-        if (!(c >= '0' && c <= '9') && !(c >= 'A' && c <= 'F'))
+        if (size == SHA256_HEX_SIZE || (!(c >= '0' && c <= '9') && !(c >= 'A' && c <= 'F')))
             return false;
-        upper[i] = c;
+        upper[size++] = c;
     }
-    *out = str_copy(r->mem, str_of(upper, text.len));
-    return true;
+    *out = str_copy(r->mem, str_of(upper, size));
+    return size == SHA1_HEX_SIZE || size == SHA256_HEX_SIZE;
 }
 
 static enum err take_thumbprints(const struct reading *r, const struct credentials *sent,

@@ -337,6 +337,17 @@ static void thumbprints_are_kept_in_upper_case(void **state)
     check("no key", identity.primary_key.len == 0 && identity.secondary_key.len == 0);
 }
 
+static void thumbprints_are_taken_as_tools_print_them(void **state)
+{
+    struct identity identity = accepted(
+        "colons and blanks",
+        AUTH("selfSigned", PRINTS("01:23:45:67:89:ab:cd:ef:01:23:45:67:89:AB:CD:EF:01:23:45:67",
+                                  "01234567 89ABCDEF 01234567 89ABCDEF 01234567")),
+        NULL);
+    check_str("without colons", identity.primary_thumbprint, STR(SHA1));
+    check_str("without blanks", identity.secondary_thumbprint, STR(SHA1));
+}
+
 /* ---- replacing ---- */
 
 static struct identity sas_device(void)
@@ -563,6 +574,7 @@ int main(void)
         cmocka_unit_test_teardown(the_id_of_the_path_is_checked, reset),
         cmocka_unit_test_teardown(a_reason_has_128_characters, reset),
         cmocka_unit_test_teardown(thumbprints_are_kept_in_upper_case, reset),
+        cmocka_unit_test_teardown(thumbprints_are_taken_as_tools_print_them, reset),
         cmocka_unit_test_teardown(a_replacement_keeps_who_it_is, reset),
         cmocka_unit_test_teardown(an_imported_edge_device_has_the_scope_that_its_children_know,
                                   reset),
