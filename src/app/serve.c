@@ -45,6 +45,7 @@ struct server {
     struct eventlog *eventlog;
     struct policy_board *policies;
     struct quota_board quotas;
+    struct authority_board *authorities;
     struct tls_server *tls;
     struct router *router;
     struct hub *hub;
@@ -341,6 +342,7 @@ static enum err settle_policies(struct server *server, struct why *why)
     }
     if (err == ERR_OK)
         server->policies = policy_board_create(policies, count);
+    server->authorities = authority_board_create(NULL, 0);
     arena_done(&mem);
     return err;
 }
@@ -478,6 +480,7 @@ static int start_threads(struct server *server)
                                             .random = random_system(),
                                             .policies = server->policies,
                                             .quotas = &server->quotas,
+                                            .authorities = server->authorities,
                                             .transfers = transfer_board(server->transfer),
                                             .webhook = webhook_stats(server->webhook),
                                             .host = options->host,
@@ -525,6 +528,7 @@ static void stop(struct server *server)
     tls_server_destroy(server->tls);
     store_close(server->store);
     policy_board_destroy(server->policies);
+    authority_board_destroy(server->authorities);
     arena_done(&server->mem);
 }
 

@@ -1,5 +1,5 @@
-/* auth.h - who may do what: tokens against policies and identities.
- * Source: spec/quotas-errors-auth.md 10 to 13, spec/device-auth.md 1. */
+/* auth.h - what a service may do: tokens against policies. Devices: device_auth.h.
+ * Source: spec/quotas-errors-auth.md 10 to 13. */
 #pragma once
 #include "front/front.h"
 #include "wire/sas.h"
@@ -24,9 +24,3 @@ struct auth_proof {
  * success. */
 enum err auth_service(const struct front *front, struct str authorization, struct auth_need need,
                       struct auth_proof *proof, const char **reason, struct why *why);
-
-/* A device: its token against its own keys or a policy with DeviceConnect. `token` was parsed from
- * what the device sent; `*by_policy` tells whose key had signed it. ERR_DENIED with the reason in
- * `why`. Pure but for the wall clock. */
-enum err auth_device(const struct front *front, const struct sas_token *token,
-                     const struct identity *identity, bool *by_policy, struct why *why);

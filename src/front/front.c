@@ -1,4 +1,5 @@
 #include "front/front.h"
+#include "wire/x509.h"
 
 struct front *front_create(const struct front_config *config)
 {
@@ -13,6 +14,7 @@ struct front *front_create(const struct front_config *config)
     front->hosts[front->host_count++] = str_from(config->host);
     front->hosts[front->host_count++] = STR("localhost");
     front->hosts[front->host_count++] = STR("127.0.0.1");
+    pthread_mutex_init(&front->trust_lock, NULL);
     config->random->fill(config->random, front->request_prefix, sizeof(front->request_prefix));
     front->started_ticks = config->clock->wall_ticks(config->clock);
     return front;
@@ -20,5 +22,9 @@ struct front *front_create(const struct front_config *config)
 
 void front_destroy(struct front *front)
 {
+    if (!front)
+        return;
+    x509_trust_unref(front->trust);
+    pthread_mutex_destroy(&front->trust_lock);
     free(front);
 }

@@ -10,8 +10,10 @@
 #include "hub/readers.h"
 #include "hub/transfers.h"
 #include "job/engine.h"
+#include "model/authority_board.h"
 #include "model/policy_board.h"
 #include "net/net.h"
+#include <pthread.h>
 
 enum {
     FRONT_HOSTS_MAX = 8,
@@ -20,6 +22,7 @@ enum {
     STREAM_TRUST_MS = 15 * 1000, /* after which the token of a stream is looked at again */
 };
 
+struct x509_trust;
 struct webhook_stats {                      /* for /metrics */
     atomic_uint_fast64_t told;              /* sequence of the last event that is done with */
     atomic_uint_fast64_t refused, given_up; /* attempts, events */
@@ -35,7 +38,8 @@ struct front_config {
     struct random *random;
     struct policy_board *policies;
     struct quota_board *quotas;
-    struct transfers *transfers;         /* import and export jobs */
+    struct transfers *transfers; /* import and export jobs */
+    struct authority_board *authorities;
     const struct webhook_stats *webhook; /* NULL: there is none */
     const char *host;                    /* the hub's name; localhost and 127.0.0.1 count as well */
     int64_t http_idle_ms, http_request_ms, stream_trust_ms; /* 0: the defaults */
@@ -46,6 +50,9 @@ struct front {
     struct front_config config;
     struct str hosts[FRONT_HOSTS_MAX];
     size_t host_count;
+    pthread_mutex_t trust_lock; /* of the next two: see device_auth.c */
+    struct x509_trust *trust;   /* made of the CAs when it is first needed */
+    uint64_t trust_generation;  /* of the CAs that it was made of */
     bool closing;    /* set when the loops have ended: nothing goes to the hub any more */
     struct net *net; /* set by whoever listens, for /metrics */
     int64_t started_ticks;

@@ -121,8 +121,8 @@ static enum err authenticate(struct attach *attach, const struct identity *ident
 {
     struct mqtt_op *op = attach->authenticate_arg;
     const struct front_config *config = &op->session->front->config;
-    enum err err = auth_device(op->session->front, &op->token, identity, &op->by_policy, why);
-    attach->token_expiry_s = (int64_t)op->token.expires_s;
+    enum err err = device_auth(op->session->front, &op->offer, identity, &op->grant, why);
+    attach->token_expiry_s = op->grant.expires_s;
     /* Who is not known is told so, and takes nothing from those who are. */
     if (err == ERR_OK && quota_on(config->quotas) &&
         quota_take(config->quotas, QUOTA_CONNECTIONS, 1, 0, config->clock->mono_ns(config->clock)) <
@@ -159,10 +159,14 @@ static void attach_device(struct mqtt_session *session, const struct mqtt_connec
     session->link = link_create(net_conn_loop(session->conn), session);
     struct mqtt_op *op = op_create(session, OP_ATTACH);
     struct why why;
-    struct str password = str_copy(&op->task.mem, connect->password);
-    if (!connect->has_password || sas_parse(password, &op->task.mem, &op->token, &why) != ERR_OK) {
+    struct device_shown shown = {0};
+    struct str password = connect->has_password ? connect->password : STR_NONE;
+    enum err err = device_offer_read(session->front, session->conn, password, &shown, &op->task.mem,
+                                     &op->offer, &why);
+    arena_done(&shown.mem);
+    if (err != ERR_OK) {
         op_destroy(op);
-        refuse(session, MQTT_NOT_AUTHORIZED, "no SAS token as password");
+        refuse(session, MQTT_NOT_AUTHORIZED, why.text);
         return;
     }
     attach_init(&op->attach);
@@ -245,6 +249,26 @@ static void begin(struct mqtt_session *session, bool session_present)
     session_sent(session, &spare);
 }
 
+static void keep_anchor(struct mqtt_session *session, const struct device_grant *grant)
+{
+    if (grant->by != BY_AUTHORITY)
+        return;
+    session->anchor = arena_new(&session->mem, struct session_anchor);
+    memcpy(session->anchor->fingerprint, grant->anchor, sizeof(grant->anchor));
+}
+
+/* Is the CA that it came in by trusted still? Costs nothing while nobody changes CAs. */
+static bool still_trusted(struct mqtt_session *session)
+{
+    struct session_anchor *anchor = session->anchor;
+    struct authority_board *board = session->front->config.authorities;
+    uint64_t generation = authority_board_generation(board);
+    if (!anchor || anchor->generation == generation)
+        return true;
+    anchor->generation = generation;
+    return authority_board_trusts(board, str_of(anchor->fingerprint, sizeof(anchor->fingerprint)));
+}
+
 static void attached_now(struct mqtt_session *session, struct mqtt_op *op)
 {
     enum err result = op->task.result;
@@ -263,9 +287,8 @@ static void attached_now(struct mqtt_session *session, struct mqtt_op *op)
         session->number = op->attach.number;
         session->created_ticks = op->attach.created_ticks;
         session->filters = op->attach.filters;
-        session->auth_scope = op->by_policy               ? "hub"
-                              : session->owner.module.len ? "module"
-                                                          : "device";
+        session->auth_method = device_auth_method(op->grant.by, session->owner.module.len > 0);
+        keep_anchor(session, &op->grant);
         begin(session, op->attach.session_present);
     }
     op_destroy(op);
@@ -387,6 +410,9 @@ static void answer_ping(struct mqtt_session *session)
 static bool on_packet(struct mqtt_session *session, const struct mqtt_packet *packet,
                       const char **reason)
 {
+    *reason = "the CA that the device came in by is not trusted any more";
+    if (!still_trusted(session))
+        return false;
     *reason = "a packet that a device may not send";
     if ((session->phase == SESSION_CONNECT) != (packet->type == MQTT_CONNECT)) {
         *reason = session->phase == SESSION_CONNECT ? "the first packet is not CONNECT"

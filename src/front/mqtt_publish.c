@@ -60,11 +60,7 @@ static struct str properties_json(const struct mqtt_session *session, const stru
     put_stamp(&out, "iothub-connection-module-id", session->owner.module);
     put_stamp(&out, "iothub-connection-auth-generation-id",
               str_format(mem, "%lld", (long long)(session->created_ticks - TIME_UNSET)));
-    put_stamp(&out, "iothub-connection-auth-method",
-              str_format(mem,
-                         "{\"scope\":\"%s\",\"type\":\"sas\",\"issuer\":\"iothub\","
-                         "\"acceptingIpFilterRule\":null}",
-                         session->auth_scope));
+    put_stamp(&out, "iothub-connection-auth-method", str_from(session->auth_method));
     put_stamp(&out, "iothub-message-source", STR("Telemetry"));
     put_stamp(&out, "dt-dataschema", session->model_id);
     const struct bag_pair *component = bag_find(bag, STR("$.sub"));

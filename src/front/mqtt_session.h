@@ -1,6 +1,6 @@
 /* mqtt_session.h - what the files of the MQTT front share: the session and its operations. */
 #pragma once
-#include "front/auth.h"
+#include "front/device_auth.h"
 #include "front/mqtt.h"
 #include "hub/messages.h"
 #include "hub/methods.h"
@@ -17,6 +17,12 @@ enum session_phase { SESSION_CONNECT, SESSION_ATTACHING, SESSION_ACTIVE, SESSION
 struct mqtt_flight {
     uint64_t sequence;
     uint16_t packet_id; /* 0: the place is free */
+};
+
+/* The CA that a device came in by. It is looked at again when CAs have changed. */
+struct session_anchor {
+    uint64_t generation; /* of the CAs when it was looked at last; 0: not yet */
+    char fingerprint[AUTHORITY_FINGERPRINT_SIZE];
 };
 
 struct mqtt_session {
@@ -42,10 +48,11 @@ struct mqtt_session {
     bool has_will, will_retain;
     struct str will_bag, will_payload;
     struct mqtt_op *acks, **acks_last; /* publishes in the order of arrival, for PUBACK */
+    const char *auth_method;           /* the stamp of its messages */
+    struct session_anchor *anchor;     /* NULL: it did not come in by a CA */
     int64_t held_until_ns; /* by a quota; 0: not. The packet that waits has its share already */
     struct mqtt_flight *flights; /* MESSAGE_WINDOW of them, from the first message on; ours */
     uint16_t next_packet_id;
-    const char *auth_scope; /* for the stamp: "device", "module" or "hub" */
 };
 
 enum op_kind {
@@ -73,8 +80,8 @@ struct mqtt_op {
     bool unsubscribe;
     uint8_t codes[MQTT_FILTERS_MAX];
     size_t code_count;
-    struct sas_token token; /* of an attach */
-    bool by_policy;         /* and whose key had signed it */
+    struct device_offer offer; /* of an attach */
+    struct device_grant grant; /* and by what it was let in */
     union {
         struct hub_task task; /* the first member of each */
         struct attach attach;

@@ -4,6 +4,7 @@
 #include "base/codec.h"
 #include "base/time.h"
 #include "front/auth.h"
+#include "front/device_auth.h"
 #include "model/fault.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,6 +37,7 @@
 static struct clock_fake now;
 static struct front *front;
 static struct policy_board *board;
+static struct authority_board *authorities;
 static struct arena mem;
 
 static struct str bytes_of(const char *base64)
@@ -53,9 +55,13 @@ static int set_up(void **state)
     for (size_t i = 0; i < POLICY_BUILT_IN_COUNT; i++)
         policies[i].secondary_key = bytes_of(KEY_TEXT);
     board = policy_board_create(policies, POLICY_BUILT_IN_COUNT);
+    authorities = authority_board_create(NULL, 0);
     clock_fake_init(&now, 0);
-    front = front_create(&(struct front_config){
-        .clock = &now.clock, .random = random_system(), .policies = board, .host = HOST});
+    front = front_create(&(struct front_config){.clock = &now.clock,
+                                                .random = random_system(),
+                                                .policies = board,
+                                                .authorities = authorities,
+                                                .host = HOST});
     return 0;
 }
 
@@ -63,6 +69,7 @@ static int tear_down(void **state)
 {
     front_destroy(front);
     policy_board_destroy(board);
+    authority_board_destroy(authorities);
     arena_done(&mem);
     return 0;
 }
@@ -294,18 +301,18 @@ static const struct {
 static void devices_are_judged_by_key_time_and_scope(void **state)
 {
     for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
-        struct sas_token token;
+        struct device_offer offer = {.has_token = true};
+        struct device_grant grant;
         struct why why = {0};
-        bool by_policy = false;
         struct identity identity = identity_of(devices[i].owner);
         print_message("  %s\n", devices[i].rule);
         at(devices[i].now_s);
         const char *text = devices[i].token ? devices[i].token : keyless();
-        assert_int_equal(sas_parse(str_from(text), &mem, &token, &why), ERR_OK);
-        enum err err = auth_device(front, &token, &identity, &by_policy, &why);
+        assert_int_equal(sas_parse(str_from(text), &mem, &offer.token, &why), ERR_OK);
+        enum err err = device_auth(front, &offer, &identity, &grant, &why);
         assert_int_equal(err, devices[i].allowed ? ERR_OK : ERR_DENIED);
         if (devices[i].allowed)
-            assert_int_equal(by_policy, devices[i].by_policy);
+            assert_int_equal(grant.by == BY_POLICY, devices[i].by_policy);
     }
 }
 

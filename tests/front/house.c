@@ -49,6 +49,7 @@ void house_start(struct house *house, const struct house_config *config)
     assert_non_null(mkdtemp(house->dir));
     policy_built_in(random_system(), &house->mem, house->policies);
     house->board = policy_board_create(house->policies, POLICY_BUILT_IN_COUNT);
+    house->authorities = authority_board_create(NULL, 0);
     start_domain(house, &why);
     house->transfers = transfers_create(&(struct transfers_config){
         .clock = clock_system(), .random = random_system(), .check = refuse_all});
@@ -62,6 +63,7 @@ void house_start(struct house *house, const struct house_config *config)
                                                        .policies = house->board,
                                                        .quotas = &house->quotas,
                                                        .transfers = house->transfers,
+                                                       .authorities = house->authorities,
                                                        .host = HOUSE_HOST,
                                                        .http_idle_ms = config->http_idle_ms,
                                                        .http_request_ms = config->http_request_ms,
@@ -94,6 +96,7 @@ void house_stop(struct house *house)
     front_destroy(house->front);
     transfers_destroy(house->transfers);
     policy_board_destroy(house->board);
+    authority_board_destroy(house->authorities);
     store_close(house->store);
 }
 

@@ -21,6 +21,7 @@ struct house {
     struct policy_board *board;
     struct quota_board quotas; /* of profile none */
     struct transfers *transfers;
+    struct authority_board *authorities;
     struct store *store;
     struct eventlog *eventlog;
     struct hub *hub;
