@@ -19,6 +19,7 @@ int cmd_backup(int argc, char **argv);
 int cmd_restore(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_route(int argc, char **argv);
+int cmd_ca(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_quota(int argc, char **argv);
 int cmd_sim(int argc, char **argv);

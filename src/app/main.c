@@ -17,6 +17,7 @@ static const struct {
     {"twin", "twins: show, update", cmd_twin},
     {"query", "rows of a query, as a table or as JSON", cmd_query},
     {"events", "what devices sent: what is stored, and as it comes", cmd_events},
+    {"ca", "certificate authorities that vouch for devices: add, list, verify, remove", cmd_ca},
     {"policy", "shared access policies: list, add, rotate, remove", cmd_policy},
     {"quota", "what the hub takes: show, set a profile such as S1", cmd_quota},
     {"route", "what goes into the event log: list, add, remove, test", cmd_route},

@@ -446,6 +446,7 @@ static int start_threads(struct server *server)
                              .clock = clock_system(),
                              .random = random_system(),
                              .policies = server->policies,
+                             .authorities = server->authorities,
                              .quotas = &server->quotas,
                              .router = server->router,
                              .host = options->host};

@@ -3,6 +3,7 @@
 #include "hub/messages.h"
 #include "hub/methods.h"
 #include "model/fault.h"
+#include "wire/x509.h"
 
 enum {
     METHOD_BODY_MAX = 2 * METHOD_PAYLOAD_MAX,
@@ -11,6 +12,7 @@ enum {
     TRANSFER_BODY_MAX = 16 * 1024,
     ROUTE_BODY_MAX = 64 * 1024,
     ROUTE_TEST_BODY_MAX = 1024 * 1024,
+    CERTIFICATE_BODY_MAX = 2 * X509_TEXT_MAX, /* its line ends are escaped */
 };
 
 #define REGISTRY_READ                                                                              \
@@ -82,6 +84,17 @@ static const struct route routes[] = {
     {HTTP_METHOD_DELETE, "/policies/{}", rest_policy_delete, OWNER, 0, BODY_IGNORED, ERROR_FORM_A},
     {HTTP_METHOD_POST, "/policies/{}/rotate", rest_policy_rotate, OWNER, POLICY_BODY_MAX, BODY_JSON,
      ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/certificates", rest_certificate_list, OWNER, 0, BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/certificates/{}", rest_certificate_get, OWNER, 0, BODY_IGNORED,
+     ERROR_FORM_A},
+    {HTTP_METHOD_PUT, "/certificates/{}", rest_certificate_put, OWNER, CERTIFICATE_BODY_MAX,
+     BODY_JSON, ERROR_FORM_A},
+    {HTTP_METHOD_DELETE, "/certificates/{}", rest_certificate_delete, OWNER, 0, BODY_IGNORED,
+     ERROR_FORM_A},
+    {HTTP_METHOD_POST, "/certificates/{}/generateVerificationCode", rest_certificate_code, OWNER,
+     POLICY_BODY_MAX, BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_POST, "/certificates/{}/verify", rest_certificate_verify, OWNER,
+     CERTIFICATE_BODY_MAX, BODY_JSON, ERROR_FORM_A},
     {HTTP_METHOD_GET, "/quotas", rest_quota_get, OWNER, 0, BODY_IGNORED, ERROR_FORM_A},
     {HTTP_METHOD_PUT, "/quotas", rest_quota_put, OWNER, POLICY_BODY_MAX, BODY_JSON, ERROR_FORM_A},
     {HTTP_METHOD_GET, "/twins/{}", rest_twin_get, SERVICE, 0, BODY_IGNORED, ERROR_FORM_A},

@@ -1,6 +1,7 @@
 #include "hub/hub.h"
 #include "base/log.h"
 #include "hub/attach.h"
+#include "hub/authorities.h"
 #include "hub/messages.h"
 #include "hub/methods.h"
 #include "hub/notices.h"
@@ -131,6 +132,8 @@ enum err hub_create(const struct hub_config *config, struct hub **out, struct wh
         err = load_routes(hub, why);
     if (err == ERR_OK)
         err = reserve_first_calls(hub, why);
+    if (err == ERR_OK && config->authorities)
+        err = hub_authorities_load(hub, why);
     if (err == ERR_OK && config->quotas)
         err = hub_quotas_load(hub, why);
     if (err == ERR_OK)

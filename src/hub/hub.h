@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "hub/presence.h"
 #include "hub/task.h"
+#include "model/authority_board.h"
 #include "model/policy_board.h"
 #include "model/quota_board.h"
 #include "store/eventlog.h"
@@ -59,8 +60,9 @@ struct hub_config {
     struct eventlog *eventlog; /* NULL only where no telemetry is sent (tests) */
     struct clock *clock;
     struct random *random;
-    struct policy_board *policies; /* NULL only where nobody changes them (tests) */
-    struct quota_board *quotas;    /* NULL: none (tests) */
+    struct policy_board *policies;       /* NULL only where nobody changes them (tests) */
+    struct authority_board *authorities; /* likewise */
+    struct quota_board *quotas;          /* NULL: none (tests) */
     struct message_settings messages;
     struct router *router; /* NULL only where nobody asks for events of the hub (tests) */
     const char *host;      /* the hub's name, for its events; NULL: none (tests) */

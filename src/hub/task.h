@@ -16,6 +16,7 @@
  * A task owns the arena its inputs and results live in, so there is always room for its answer. */
 #pragma once
 #include "base/mail.h"
+#include "model/authority.h"
 #include "store/store.h"
 
 struct hub;
@@ -103,6 +104,9 @@ void turn_reserve_calls(struct hub_turn *turn); /* one more STORE_CALL_BLOCK */
 /* The access policies, and all of them anew; the array must live as long as its task. */
 const struct policy *turn_policies(struct hub_turn *turn, size_t *count);
 void turn_set_policies(struct hub_turn *turn, const struct policy *policies, size_t count);
+/* Likewise the registered CAs; hub/authorities.c writes them. */
+const struct authority *turn_authorities(struct hub_turn *turn, size_t *count);
+void turn_set_authorities(struct hub_turn *turn, const struct authority *all, size_t count);
 
 /* An event of the hub, in the transaction of this turn; its id is set here. hub/outbox.h. */
 void turn_put_outbox(struct hub_turn *turn, struct outbox_row row);

@@ -61,7 +61,9 @@ struct turn_set {
     struct list slices, cursors, chunks, entries, outcomes, groups, pages, settings;
     struct store_counters counters;
     bool counters_changed;
-    const struct policy *policies; /* NULL: as they were */
+    const struct policy *policies;       /* NULL: as they were */
+    const struct authority *authorities; /* likewise */
+    size_t authority_count;
     size_t policy_count;
     size_t change_count; /* grows with every change, so that a task's share can be told */
 };
@@ -429,6 +431,20 @@ void turn_set_routes(struct hub_turn *turn, const struct message_route *routes, 
 void turn_note_change(struct hub_turn *turn)
 {
     turn->set->change_count++;
+}
+
+const struct authority *turn_authorities(struct hub_turn *turn, size_t *count)
+{
+    if (!turn->set->authorities)
+        return authority_board_all(turn->hub->config.authorities, &turn->mem, count, NULL);
+    *count = turn->set->authority_count;
+    return turn->set->authorities;
+}
+
+void turn_set_authorities(struct hub_turn *turn, const struct authority *all, size_t count)
+{
+    turn->set->authorities = all;
+    turn->set->authority_count = count;
 }
 
 void turn_reserve_calls(struct hub_turn *turn)

@@ -5,11 +5,15 @@ const { after, before, it } = require('node:test');
 const device = require('azure-iot-device');
 const { Certificates } = require('./lib/certs');
 const { TRANSPORTS, registryOf } = require('./lib/sdk');
-const { withHub } = require('./lib/suite');
+const { Rest } = require('./lib/http');
+const { muster } = require('./lib/hub');
+const { assertFault, withHub } = require('./lib/suite');
 const { until, within } = require('./lib/wait');
 
 const certs = new Certificates();
 after(() => certs.remove());
+
+const message = (text) => new device.Message(text);
 
 // An SDK client of a device with a certificate, not yet open.
 async function clientOf(hub, deviceId, { cert, key }, transport) {
@@ -39,7 +43,7 @@ for (const transport of Object.keys(TRANSPORTS)) {
       it(rule, async () => {
         const client = await clientOf(s.hub, 'd', shown, transport);
         await client.open();
-        await client.sendEvent(new device.Message('{}'));
+        await client.sendEvent(message('{}'));
         const twin = await client.getTwin();
         assert.equal(twin.properties.desired.$version, 1);
         assert.equal((await s.rest.get('/devices/d')).json.connectionState, 'Connected');
@@ -116,5 +120,161 @@ withHub('the life of a certificate and of its identity', (s) => {
     const spelled = next.sha1.match(/../g).join(':').toLowerCase();
     await registryOf(s.hub).update(identity(spelled));
     assert.equal((await s.rest.get('/devices/d')).json.authentication.x509Thumbprint.primaryThumbprint, next.sha1);
+  });
+});
+
+// ---- certificate authorities ----
+
+const put = (s, name, certificate, isVerified = true) => s.rest.put(`/certificates/${name}`, { certificate, isVerified });
+const newDevice = (hub, deviceId) => registryOf(hub).create({ deviceId, authentication: { type: 'certificateAuthority' } });
+
+async function lets(hub, deviceId, shown, transport = 'mqtt') {
+  const client = await clientOf(hub, deviceId, shown, transport);
+  await within(client.open(), 'a connection');
+  return client;
+}
+
+withHub('devices that a CA vouches for', (s) => {
+  const root = certs.authority('Root'), middle = certs.authority('Middle', { issuer: root });
+  const other = certs.authority('Root'), own = certs.make('d', { issuer: middle });
+  before(async () => {
+    assert.equal((await put(s, 'root', root.own)).status, 200);
+    await newDevice(s.hub, 'd');
+  });
+
+  for (const transport of Object.keys(TRANSPORTS)) {
+    it(`come in with their chain, ${transport}`, async () => {
+      const client = await lets(s.hub, 'd', own, transport);
+      await client.sendEvent(message('{}'));
+      assert.equal((await client.getTwin()).properties.desired.$version, 1);
+      await client.close();
+    });
+  }
+
+  const wrong = {
+    'without their intermediate': [() => ({ ...own, cert: own.own }), /issuer/],
+    'under another name': [() => certs.make('e', { issuer: root }), /common name/],
+    'signed by a CA of the same name': [() => certs.make('d', { issuer: other }), /certificate/],
+    'signed by themselves': [() => certs.selfSigned('d'), /self-signed/],
+    'after its end': [() => certs.make('d', { issuer: root, to: '20210101000000Z' }), /has expired/],
+    'before its time': [() => certs.make('d', { issuer: root, from: '20990101000000Z' }), /not valid yet/],
+    'through an intermediate that has expired': [() => {
+      const old = certs.authority('Old', { issuer: root, to: '20210101000000Z' });
+      return certs.make('d', { issuer: old });
+    }, /has expired/],
+    'signed by a device': [() => certs.make('d', { issuer: certs.make('x', { issuer: root }) }), /CA/],
+    'made for servers': [() => certs.make('d', { issuer: root, extensions: ['extendedKeyUsage=serverAuth'] }), /purpose/],
+  };
+  for (const [how, [make, reason]] of Object.entries(wrong)) {
+    it(`do not come in ${how}`, async () => {
+      await refused(s.hub, 'd', make());
+      await logged(s.hub, reason);
+    });
+  }
+
+  it('an intermediate may be registered instead of its root', async () => {
+    await s.rest.delete('/certificates/root');
+    await refused(s.hub, 'd', own);
+    assert.equal((await put(s, 'middle', middle.own)).status, 200);
+    await (await lets(s.hub, 'd', { ...own, cert: own.own })).close();
+  });
+
+  it('a renewed CA of the same name stands beside the old one', async () => {
+    await put(s, 'old', root.own);
+    await put(s, 'new', other.own);
+    await (await lets(s.hub, 'd', own)).close();
+    await (await lets(s.hub, 'd', certs.make('d', { issuer: other }))).close();
+  });
+
+  it('CAs are there after a restart', async () => {
+    await s.hub.restart();
+    await (await lets(s.hub, 'd', certs.make('d', { issuer: other }))).close();
+  });
+
+  it('who came in by a CA that is removed goes, and stays away', async () => {
+    const client = await lets(s.hub, 'd', certs.make('d', { issuer: other }));
+    assert.equal((await s.rest.delete('/certificates/new')).status, 204);
+    client.sendEvent(message('{}')).catch(() => {});
+    await logged(s.hub, /not trusted any more/);
+    await client.close().catch(() => {});
+    await refused(s.hub, 'd', certs.make('d', { issuer: other }));
+  });
+});
+
+withHub('registering CAs', (s) => {
+  const root = certs.authority('Root');
+  const ca = (...args) => muster(['ca', ...args, '--data', s.hub.dir]);
+
+  it('Azure\'s way: a CA counts when its key has signed our code', async () => {
+    assert.equal((await put(s, 'root', root.own, false)).json.isVerified, false);
+    await newDevice(s.hub, 'd');
+    const device = certs.make('d', { issuer: root });
+    await refused(s.hub, 'd', device);
+    const early = await s.rest.post('/certificates/root/verify', { certificate: root.own });
+    assertFault(early, 400, 'ArgumentInvalid', /generateVerificationCode/);
+    const { verificationCode } = (await s.rest.post('/certificates/root/generateVerificationCode')).json;
+    assert.match(verificationCode, /^[0-9A-F]{48}$/);
+    const stranger = certs.make(verificationCode, { issuer: certs.authority('Root') });
+    assertFault(await s.rest.post('/certificates/root/verify', { certificate: stranger.own }), 400, 'ArgumentInvalid', /not signed/);
+    const other = certs.make('0'.repeat(48), { issuer: root });
+    assertFault(await s.rest.post('/certificates/root/verify', { certificate: other.own }), 400, 'ArgumentInvalid', /verification code/);
+    await refused(s.hub, 'd', device);
+    const proof = certs.make(verificationCode, { issuer: root });
+    const proven = await s.rest.post('/certificates/root/verify', { certificate: proof.own });
+    assert.equal(proven.json.isVerified, true);
+    await (await lets(s.hub, 'd', device)).close();
+    assertFault(await s.rest.post('/certificates/root/verify', { certificate: proof.own }), 400, 'ArgumentInvalid', /generate/);
+  });
+
+  it('what is registered is shown', async () => {
+    const [row] = (await s.rest.get('/certificates')).json;
+    assert.deepEqual({ ...row, created: 0, updated: 0 }, {
+      name: 'root', subject: 'CN=Root', thumbprint: root.sha1, expiry: '2099-12-31T23:59:59Z', isVerified: true, created: 0, updated: 0,
+    });
+    assert.equal((await s.rest.get('/certificates/ROOT')).json.certificate, root.own);
+  });
+
+  it('what cannot serve is refused, and says why', async () => {
+    const fault = async (name, certificate, status, code, text) => assertFault(await put(s, name, certificate), status, code, text);
+    await fault('again', root.own, 409, 'GenericConflict', /as 'root'/);
+    await fault('root', certs.authority('Another').own, 409, 'GenericConflict', /registered already/);
+    await fault('x', certs.selfSigned('x').own, 400, 'ArgumentInvalid', /not a CA/);
+    await fault('x', 'hello', 400, 'ArgumentInvalid', /no certificate/);
+    await fault('x', undefined, 400, 'ArgumentInvalid', /certificate/);
+    await fault('a%20b', root.own, 400, 'ArgumentInvalid', /name/);
+    await fault('x', certs.authority('old', { to: '20210101000000Z' }).own, 400, 'ArgumentInvalid', /expired/);
+    for (const call of [s.rest.get('/certificates/no'), s.rest.delete('/certificates/no'),
+      s.rest.post('/certificates/no/verify', { certificate: root.own }), s.rest.post('/certificates/no/generateVerificationCode')])
+      assertFault(await call, 404, 'CertificateNotFound');
+  });
+
+  it('is for owners only', async () => {
+    for (const policy of ['service', 'device', 'registryRead', 'registryReadWrite']) {
+      const rest = new Rest(s.hub, policy);
+      for (const call of [rest.get('/certificates'), rest.get('/certificates/root'), rest.put('/certificates/x', {}),
+        rest.delete('/certificates/root'), rest.post('/certificates/root/verify', {}), rest.post('/certificates/root/generateVerificationCode')])
+        assertFault(await call, 401, 'IotHubUnauthorizedAccess');
+      rest.close();
+    }
+  });
+
+  it('muster ca does it from the command line', async () => {
+    const second = certs.authority('Second');
+    assert.equal((await ca('add', 'second', second.certFile)).code, 0);
+    assert.equal((await ca('add', 'third', certs.authority('Third').certFile, '--prove')).code, 0);
+    const rows = (await ca('list', '--json')).stdout.trim().split('\n').map(JSON.parse);
+    assert.deepEqual(rows.map((row) => [row.name, row.isVerified]), [['root', true], ['second', true], ['third', false]]);
+    assert.match((await ca('list')).stdout, /second +trusted +2099-12-31T23:59:59Z +CN=Second\n/);
+    assert.match((await ca('show', 'second')).stdout, /BEGIN CERTIFICATE/);
+    const { stdout } = await ca('code', 'third');
+    const third = /verificationCode +([0-9A-F]{48})/.exec(stdout)[1];
+    assert.equal(third.length, 48);
+    const wrongProof = await ca('verify', 'third', second.certFile);
+    assert.equal(wrongProof.code, 1);
+    assert.match(wrongProof.stderr, /verification code/);
+    assert.equal((await ca('remove', 'second')).code, 0);
+    assert.equal((await ca('remove', 'second')).code, 1);
+    assert.equal((await ca('add', 'second')).code, 2);
+    assert.equal((await ca('add', 'second', '/no/such/file')).code, 1);
   });
 });

@@ -28,6 +28,7 @@ static void start_domain(struct house *house, struct why *why)
                              .clock = clock,
                              .random = random_system(),
                              .policies = house->board,
+                             .authorities = house->authorities,
                              .quotas = &house->quotas};
     must(hub_create(&hub, &house->hub, why), why);
     must(readers_create(&(struct readers_config){.hub = house->hub}, &house->readers, why), why);
