@@ -164,6 +164,7 @@ static void attach_device(struct mqtt_session *session, const struct mqtt_connec
     enum err err = device_offer_read(session->front, session->conn, password, &shown, &op->task.mem,
                                      &op->offer, &why);
     arena_done(&shown.mem);
+    net_forget_chain(session->conn); /* it is looked at once */
     if (err != ERR_OK) {
         op_destroy(op);
         refuse(session, MQTT_NOT_AUTHORIZED, why.text);

@@ -72,6 +72,12 @@ size_t net_peer_chain(const struct net_conn *conn, struct arena *mem,
     return conn->ssl ? tls_peer_chain(conn->ssl, mem, out) : 0;
 }
 
+void net_forget_chain(struct net_conn *conn)
+{
+    if (conn->ssl)
+        tls_peer_forget_chain(conn->ssl);
+}
+
 void net_limit_out(struct net_conn *conn, size_t out_max)
 {
     conn->out_max = out_max;

@@ -179,6 +179,8 @@ void net_deadline_ms(struct net_conn *conn, int64_t ms);
 enum { NET_PEER_CERTS_MAX = 8 };
 size_t net_peer_chain(const struct net_conn *conn, struct arena *mem,
                       struct str out[NET_PEER_CERTS_MAX]);
+/* Keep only its own from now on: the others are a matter of kilobytes on a connection that idles. */
+void net_forget_chain(struct net_conn *conn);
 
 /* "192.0.2.1:5000" or "[2001:db8::1]:5000". */
 void net_peer(const struct net_conn *conn, char out[NET_PEER_TEXT_MAX]);

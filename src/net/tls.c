@@ -260,6 +260,13 @@ size_t tls_peer_chain(struct ssl_st *ssl, struct arena *mem, struct str out[TLS_
     return count;
 }
 
+void tls_peer_forget_chain(struct ssl_st *ssl)
+{
+    STACK_OF(X509) *others = SSL_get_peer_cert_chain(ssl);
+    while (sk_X509_num(others) > 0)
+        X509_free(sk_X509_pop(others));
+}
+
 /* ---- client ---- */
 
 enum err tls_client_create(const char *ca_pem_path, struct tls_client **out, struct why *why)

@@ -38,6 +38,8 @@ struct ssl_st *tls_server_session(struct tls_server *server, int fd);
 /* What the peer of a server's session has shown: DER in `mem`, its own certificate first. Gives how many;
  * 0 when it showed none. */
 size_t tls_peer_chain(struct ssl_st *ssl, struct arena *mem, struct str out[TLS_PEER_CERTS_MAX]);
+/* Give back what came behind the peer's own certificate: some 4 KB each. */
+void tls_peer_forget_chain(struct ssl_st *ssl);
 
 /* `ca_pem_path`: the certificates to trust, or NULL for the system's. Errors as above. */
 enum err tls_client_create(const char *ca_pem_path, struct tls_client **out, struct why *why);

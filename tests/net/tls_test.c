@@ -239,6 +239,9 @@ static void whatever_it_is_the_handshake_goes_on(void **state)
         assert_int_equal(tls_peer_chain(pair.server, &mem, chain), 2);
         assert_true(str_eq(chain[0], own->der));
         assert_true(str_eq(chain[1], stranger.der));
+        tls_peer_forget_chain(pair.server);
+        assert_int_equal(tls_peer_chain(pair.server, &mem, chain), 1);
+        assert_true(str_eq(chain[0], own->der));
         part(&pair);
         SSL_CTX_free(context);
         arena_done(&mem);
