@@ -50,6 +50,9 @@ static struct str read_etag(const struct bulk_record *record)
         record->mode == BULK_UPDATE_IF_MATCH || record->mode == BULK_CREATE_OR_UPDATE_IF_MATCH ||
         record->mode == BULK_DELETE_IF_MATCH || record->mode == BULK_UPDATE_TWIN_IF_MATCH;
     struct str text = json_member_str(record->json, by_twin(record->mode) ? "twinETag" : "eTag");
+    /* Node's client sends its Device object, whose etag has a small t. */
+    if (text.len == 0 && !by_twin(record->mode))
+        text = json_member_str(record->json, "etag");
     return matters && text.len > 0 ? text : STR_NONE;
 }
 
