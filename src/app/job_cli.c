@@ -16,8 +16,11 @@ enum { TIMEOUT_MAX_S = 300 };
     "ends\n"                                                                                       \
     "  --desired JSON         or: merge this into the desired properties; null deletes\n"          \
     "  --tags JSON            and, or only, this into the tags\n"                                  \
-    "  --where CONDITION      on these devices: \"tags.site = 'north'\", \"*\" for all\n"          \
+    "  --where CONDITION      on these devices: \"tags.site = 'north'\", \"*\" for all, or on "    \
+    "these\n"                                                                                      \
+    "                         modules: \"FROM devices.modules WHERE moduleId = 'm'\"\n"            \
     "  --targets-file FILE    or on those whose ids are in FILE, one a line or a JSON array\n"     \
+    "    --module NAME        on that module of each of them\n"                                    \
     "  --failed-of ID         or on those that failed in this job, which has ended\n"              \
     "  --policy FILE          pace, retries, limits and rules to stop it: a JSON object;\n"        \
     "                         docs/jobs.md has its members; FILE may be - here and above\n"        \
@@ -32,11 +35,11 @@ static const struct command {
     int (*run)(struct service *service, const struct job_options *options);
     const char *help;
 } commands[] = {
-    {"run", "", "create a job and watch it", "mprcdtwFOPislnj", false, job_run,
+    {"run", "", "create a job and watch it", "mprcdtwFMOPislnj", false, job_run,
      "Calls a method on, or changes the twin of, every device that a condition or a list "
      "names.\n\n" DESCRIPTION "  --no-wait              print the id and leave\n"
      "  --json                 print the final job as JSON\n"},
-    {"preview", "", "what that job would do; nothing runs", "mprcdtwFOPislj", false, job_preview,
+    {"preview", "", "what that job would do; nothing runs", "mprcdtwFMOPislj", false, job_preview,
      "Takes what `muster job run` takes and tells how many devices it would be for, what their "
      "twins\n"
      "would become, how long it takes, and which other jobs touch them. Nothing is changed. The "
@@ -130,6 +133,7 @@ static const struct option long_options[] = {
     {"tags", required_argument, NULL, 't'},
     {"where", required_argument, NULL, 'w'},
     {"targets-file", required_argument, NULL, 'F'},
+    {"module", required_argument, NULL, 'M'},
     {"failed-of", required_argument, NULL, 'O'},
     {"policy", required_argument, NULL, 'P'},
     {"id", required_argument, NULL, 'i'},
@@ -160,6 +164,8 @@ static const char **text_option(struct job_options *options, int c)
         return &options->where;
     case 'F':
         return &options->targets_file;
+    case 'M':
+        return &options->module;
     case 'O':
         return &options->failed_of;
     case 'P':

@@ -18,7 +18,7 @@ struct job_options {
     const char *command; /* "job run", for complaints */
     const char *id;      /* --id or the argument; NULL when absent */
     const char *method, *payload, *desired, *tags, *where, *start, *status, *type;
-    const char *policy_file, *targets_file, *failed_of;
+    const char *policy_file, *targets_file, *module, *failed_of;
     yyjson_val *policy;                            /* read from the file; NULL: none */
     struct str target_ids;                         /* likewise, a JSON array; STR_NONE: none */
     int64_t response_timeout_s, connect_timeout_s; /* -1: not given */

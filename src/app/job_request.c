@@ -94,6 +94,8 @@ static void put_policy(struct buf *out, const struct job_options *options)
             json_put_member_str(out, "failedOf", str_from(options->failed_of));
         else
             json_put_member_raw(out, "deviceIds", options->target_ids);
+        if (options->module)
+            json_put_member_str(out, "moduleId", str_from(options->module));
         buf_put_char(out, '}');
     }
     buf_put_char(out, '}');
@@ -151,6 +153,11 @@ static enum err check(const struct job_options *options, struct why *why)
         return err_fail(ERR_BAD_INPUT, why,
                         "--where, --targets-file, --failed-of and targets in the policy exclude "
                         "each other: give one of them");
+    if (options->module && !options->target_ids.ptr)
+        return err_fail(ERR_BAD_INPUT, why,
+                        "--module goes with --targets-file; a condition names modules with FROM "
+                        "devices.modules WHERE moduleId = '%s'",
+                        options->module);
     return ERR_OK;
 }
 

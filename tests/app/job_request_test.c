@@ -54,6 +54,10 @@ static const struct {
      {NONE, .tags = "{}", .target_ids = {"[\"a\",\"b\"]", 9}},
      "{\"jobId\":\"j\",\"type\":\"scheduleUpdateTwin\",\"updateTwin\":{\"etag\":\"*\",\"tags\":{}},"
      "\"policy\":{\"targets\":{\"deviceIds\":[\"a\",\"b\"]}}}"},
+    {"a module of each",
+     {NONE, .tags = "{}", .target_ids = {"[\"a\",\"b\"]", 9}, .module = "m"},
+     "{\"jobId\":\"j\",\"type\":\"scheduleUpdateTwin\",\"updateTwin\":{\"etag\":\"*\",\"tags\":{}},"
+     "\"policy\":{\"targets\":{\"deviceIds\":[\"a\",\"b\"],\"moduleId\":\"m\"}}}"},
     {"those that failed before",
      {NONE, .tags = "{}", .failed_of = "first", .window_s = 60},
      "{\"jobId\":\"j\",\"type\":\"scheduleUpdateTwin\",\"updateTwin\":{\"etag\":\"*\",\"tags\":{}},"
@@ -79,6 +83,9 @@ static const struct {
 } mistakes[] = {
     {"nothing to do", {NONE, .where = "*"}, "--method"},
     {"nobody to do it", {NONE, .method = "m"}, "--where"},
+    {"a module of nobody in a list",
+     {NONE, .method = "m", .where = "*", .module = "x"},
+     "--module"},
     {"two things at once", {NONE, .method = "m", .tags = "{}", .where = "*"}, "not both"},
     {"a payload for a twin", {NONE, .tags = "{}", .payload = "1", .where = "*"}, "--payload"},
     {"a payload that is not JSON",

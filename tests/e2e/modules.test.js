@@ -1,6 +1,8 @@
 // Modules: identities, twins, sessions and methods. docs/spec/service-rest.md 6, 9, 10; device-mqtt.md 14.
 'use strict';
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
 const { after, before, it } = require('node:test');
 const { Message } = require('azure-iot-device');
 const { muster } = require('./lib/hub');
@@ -195,6 +197,17 @@ withHub('jobs on modules', (s) => {
     await s.rest.delete('/devices/d3');
     const { deviceJobStatistics } = await jobIn(s.rest, 'calls', 'completed');
     assert.equal(deviceJobStatistics.failedCount, 1);
+  });
+  it('run from the command line', async () => {
+    const ids = path.join(s.hub.dir, '../ids.txt');
+    fs.writeFileSync(ids, 'd1\nd2\nd9\n');
+    const job = (...args) => muster(['job', ...args, '--data', s.hub.dir]);
+    const list = await job('run', '--id', 'cli', '--tags', '{"cli":1}', '--targets-file', ids, '--module', 'm');
+    assert.equal(list.code, 0, list.stderr);
+    assert.match((await job('results', 'cli')).stdout, /d1\/m.*\n.*d2\/m/);
+    const where = await job('run', '--id', 'cli2', '--tags', '{"cli":2}', '--where', "FROM devices.modules WHERE tags.cli = 1");
+    assert.equal(where.code, 0, where.stderr);
+    assert.equal((await s.rest.get('/twins/d2/modules/m')).json.tags.cli, 2);
   });
   it('have previews, and lists with a module of each device', async () => {
     const body = { type: 'scheduleUpdateTwin', updateTwin: { tags: { z: 1 } }, policy: { targets: { deviceIds: ['d1', 'd9'], moduleId: 'm' } } };
