@@ -22,8 +22,9 @@ REPORT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime e
 
 
 class Hub:
-    def __init__(self):
+    def __init__(self, args=()):
         self.scratch = tempfile.mkdtemp(prefix="muster-e2e-")
+        self.args = [arg.format(scratch=self.scratch) for arg in args]
         self.dir = os.path.join(self.scratch, "data")
         self.log = []
         self.start()
@@ -34,7 +35,7 @@ class Hub:
     def start(self):
         ready = threading.Event()
         self.process = subprocess.Popen(
-            [MUSTER, "serve", "--data", self.dir, "--host", HOST],
+            [MUSTER, "serve", "--data", self.dir, "--host", HOST, *self.args],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
         def listen(pipe):
