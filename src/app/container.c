@@ -62,7 +62,7 @@ static bool url_read(const char *text, struct url *out)
         curl_url_get(out->parts, CURLUPART_PORT, &out->port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
         curl_url_get(out->parts, CURLUPART_PATH, &out->path, 0) == CURLUE_OK &&
         curl_url_get(out->parts, CURLUPART_USER, &user, 0) == CURLUE_NO_USER &&
-        is_web(str_from(text));
+        is_web(str_from(text)) && !strchr(text, '#');
     curl_free(user);
     if (good && curl_url_get(out->parts, CURLUPART_QUERY, &out->query, 0) != CURLUE_OK)
         out->query = NULL;

@@ -144,7 +144,7 @@ describe('import and export jobs', () => {
     const before = blobs.seen.length;
     for (const uri of [outside, `file://${outside}`, '/', '/etc', `${allowed}/../outside`, `${allowed}/way-out`, `${allowed}/none`, path.join(allowed, 'devices.txt'), allowed + '2',
       'relative', 'ftp://127.0.0.1/store/', 'http://169.254.169.254/latest', blobs.origin, `${blobs.origin}/`, `${blobs.origin}/storehouse?sig=1`, `${blobs.origin}/moved/x`,
-      `${blobs.origin}/store/../other?sig=1`, `${blobs.origin}/store/%2e%2e/other?sig=1`, `${blobs.origin}/store/..%2fother?sig=1`,
+      `${blobs.origin}/store/../other?sig=1`, `${blobs.origin}/store/%2e%2e/other?sig=1`, `${blobs.origin}/store/..%2fother?sig=1`, `${blobs.origin}/store/x#y`,
       blobs.origin.replace('http://', 'http://user@') + '/store/x', blobs.origin.replace('http', 'https') + '/store/x', 'http://127.0.0.1:1/store/x', `${allowed}\0/x`])
       for (const body of [{ type: 'export', outputBlobContainerUri: uri }, { type: 'import', inputBlobContainerUri: uri, outputBlobContainerUri: inside }])
         assertFault(await rest.post('/jobs/create', body), 400, 'BlobContainerValidationError');
