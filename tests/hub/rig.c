@@ -1,6 +1,9 @@
 #include "rig.h"
 #include "../store/lossy_vfs.h"
 #include "base/log.h"
+#include "hub/message_routes.h"
+#include "hub/outbox.h"
+#include "hub/router.h"
 #include <dirent.h>
 #include <inttypes.h>
 
@@ -83,13 +86,52 @@ void rig_open_at(struct rig *rig, const char *dir)
     rig_reopen(rig);
 }
 
+void rig_open_telling(struct rig *rig, const char *dir)
+{
+    set_up(rig);
+    rig->keep_dir = rig->tells = true;
+    snprintf(rig->dir, sizeof(rig->dir), "%s", dir);
+    rig_reopen(rig);
+}
+
+static void start_telling(struct rig *rig)
+{
+    struct why why = {0};
+    struct eventlog_options log = {.dir = rig->dir, .clock = &rig->clock.clock, .vfs = "lossy"};
+    ok("eventlog_open", eventlog_open(&log, &rig->eventlog, &why), &why);
+    ok("router_create", router_create(rig->store, &rig->router, &why), &why);
+}
+
+void rig_tell(struct rig *rig)
+{
+    struct outbox *outbox = rig->hub->outbox;
+    rig_run(rig);
+    while (outbox_waiting(rig->hub) > 0 || outbox->cleared != outbox->sent) {
+        hub_take_in(rig->hub, mailbox_wait(&rig->hub->inbox, INT64_C(1000000000)));
+        rig_run(rig);
+    }
+}
+
+void rig_ask(struct rig *rig, const char *name, enum event_source source, const char *condition)
+{
+    struct route_change *task = rig_task(rig, route_change);
+    route_change_init(task);
+    task->route = (struct message_route){str_from(name), source, str_from(condition), true};
+    assert_int_equal(rig_result(rig, &task->task), 0);
+}
+
 void rig_start(struct rig *rig)
 {
     struct why why = {0};
+    if (rig->tells)
+        start_telling(rig);
     struct hub_config config = {.store = rig->store,
                                 .clock = &rig->clock.clock,
                                 .random = &rig->random.random,
-                                .messages = rig->messages};
+                                .messages = rig->messages,
+                                .eventlog = rig->eventlog,
+                                .router = rig->router,
+                                .host = "myhub.hub.test"};
     ok("hub_create", hub_create(&config, &rig->hub, &why), &why);
     ok("readers_create",
        readers_create(&(struct readers_config){.hub = rig->hub, .inline_only = true}, &rig->readers,
@@ -106,8 +148,12 @@ void rig_open(struct rig *rig, uint32_t devices)
 void rig_stop(struct rig *rig)
 {
     readers_destroy(rig->readers);
+    eventlog_close(rig->eventlog);
     hub_destroy(rig->hub);
+    router_destroy(rig->router);
     store_close(rig->store);
+    rig->eventlog = NULL;
+    rig->router = NULL;
     rig->readers = NULL;
     rig->hub = NULL;
     rig->store = NULL;

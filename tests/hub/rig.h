@@ -25,6 +25,9 @@ struct rig {
     struct store *store;
     struct hub *hub;
     struct readers *readers;
+    bool tells; /* set before rig_start: with an event log on the same disk, and routes */
+    struct eventlog *eventlog;
+    struct router *router;
     struct arena mem;
     struct buf log; /* what the devices were told */
     struct hub_task **tasks;
@@ -38,6 +41,11 @@ void rig_open_store(struct rig *rig, uint32_t devices);
 void rig_start(struct rig *rig);
 /* The hub of a folder that exists and stays. */
 void rig_open_at(struct rig *rig, const char *dir);
+void rig_open_telling(struct rig *rig, const char *dir); /* the same, and it `tells` */
+/* Turns until all that the hub has to tell is in the event log. */
+void rig_tell(struct rig *rig);
+/* Ask for events: "TwinChangeEvents", a condition. */
+void rig_ask(struct rig *rig, const char *name, enum event_source source, const char *condition);
 void rig_stop(struct rig *rig); /* hub, readers and store; what was not answered gets its answer */
 void rig_reopen(struct rig *rig);
 void rig_close(struct rig *rig);
