@@ -139,6 +139,22 @@ withHub('every operation answers what the document says', (s) => {
   });
   const patient = { methodName: 'reboot', payload: { delay: 5 }, responseTimeoutInSeconds: 30, connectTimeoutInSeconds: 30 };
   drive('invokeMethod', { body: patient });
+
+  // ---- digital twins and message routes ----
+  it('a device with a component', () => onMethod(device, 'thermostat1*reboot', () => ({ status: 200, payload: { ok: true } })));
+  drive('getDigitalTwin');
+  drive('updateDigitalTwin');
+  drive('updateDigitalTwin', { note: 'another version', headers: { 'If-Match': '"AAAAAAAAAGM="' }, status: 412 });
+  drive('updateDigitalTwin', { note: 'no patch', body: {}, status: 400 });
+  drive('invokeCommand', { query: { connectTimeoutInSeconds: '30' } });
+  drive('invokeComponentCommand', { query: { connectTimeoutInSeconds: '30' } });
+  drive('putRoute');
+  drive('putRoute', { note: 'that does not compile', body: { source: 'DeviceMessages', condition: 'a > 1' }, status: 400 });
+  drive('getRoute');
+  drive('listRoutes');
+  drive('testRoute');
+  drive('testRoute', { note: 'that does not compile', body: { route: { source: 'DeviceMessages', condition: '(' } } });
+  drive('removeRoute');
   drive('invokeModuleMethod', { body: patient });
   drive('invokeMethod', { note: 'offline', names: { id: 'dev2' }, status: 404 });
   drive('invokeMethod', { note: 'wrong', body: { methodName: 'reboot', responseTimeoutInSeconds: 1 }, status: 400 });
