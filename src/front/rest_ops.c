@@ -57,6 +57,10 @@ static void hub_metrics(const struct front *front, struct buf *out)
             atomic_load(&stats->patches_sent));
     COUNTER("telemetry_messages_total", "Device messages accepted.",
             atomic_load(&stats->telemetry));
+    COUNTER("events_unrouted_total", "Device messages that no route asked for.",
+            atomic_load(&stats->unrouted));
+    GAUGE("outbox_rows", "Events of the hub that the event log does not have yet.",
+          atomic_load(&stats->outbox_waiting));
 }
 
 static void store_metrics(const struct front *front, struct buf *out)

@@ -99,6 +99,7 @@ withHub('message routes', (s) => {
     await put('$fallback', { isEnabled: true });
     await send(device, '5');
     assert.deepEqual((await log.take(5)).map((event) => event.body), [1, { t: 32 }, { t: 33 }, 4, 5]);
+    assert.match((await s.rest.get('/metrics')).text, /^muster_events_unrouted_total 2$/m);
     log.close();
     await device.close();
     for (const name of ['critical', 'hot', 'tagged']) await remove(name);
