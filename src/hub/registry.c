@@ -68,9 +68,11 @@ static bool has_parent(const struct identity *identity, struct str scope)
     err_fault(ERR_BAD_INPUT, FAULT_INVALID_DEVICE_SCOPE, why, __VA_ARGS__)
 
 /* A parent is a device of IoT Edge that has exactly this scope. What a device had before is not judged
- * again: its parent may have been deleted meanwhile. */
+ * again: its parent may have been deleted meanwhile. An import (keep_scope) goes by the age of devices, so a
+ * parent may still be to come, and will bring this scope. */
 static enum err check_parent(struct hub_turn *turn, const struct identity *next,
-                             const struct entity *old, struct str scope, struct why *why)
+                             const struct entity *old, struct str scope, bool may_come,
+                             struct why *why)
 {
     if (old && has_parent(&old->id, scope))
         return ERR_OK;
@@ -79,6 +81,8 @@ static enum err check_parent(struct hub_turn *turn, const struct identity *next,
     if (str_eq(name, next->device_id))
         return REFUSE_SCOPE(why, "Device %.*s cannot be its own parent",
                             STR_ARG(str_take(next->device_id, IDENTITY_ID_MAX)));
+    if (name.len > 0 && !parent && may_come)
+        return ERR_OK;
     if (!parent || !parent->id.iot_edge || !str_eq(parent->id.device_scope, scope))
         return REFUSE_SCOPE(why, "%.*s is the scope of no IoT Edge device of this hub",
                             STR_ARG(str_take(scope, SCOPE_SHOWN_MAX)));
@@ -89,14 +93,15 @@ static enum err check_parent(struct hub_turn *turn, const struct identity *next,
 }
 
 static enum err check_parents(struct hub_turn *turn, const struct identity *next,
-                              const struct entity *old, yyjson_val *body, struct why *why)
+                              const struct entity *old, const struct identity_write *write,
+                              struct why *why)
 {
     enum err err = ERR_OK;
     for (size_t i = 0; err == ERR_OK && i <= IDENTITY_PARENTS_MAX; i++) {
-        struct str scope = scope_at(body, i);
+        struct str scope = scope_at(write->body, i);
         bool is_own = i == 0 && next->iot_edge; /* ours to give, so what was sent does not count */
         if (scope.len > 0 && !is_own)
-            err = check_parent(turn, next, old, scope, why);
+            err = check_parent(turn, next, old, scope, write->keep_scope, why);
     }
     return err;
 }
@@ -230,7 +235,7 @@ enum err identity_write(struct hub_turn *turn, const struct identity_write *writ
                                                .keep_scope = write->keep_scope},
                         &turn->mem, &next, why);
     if (err == ERR_OK && next.module_id.len == 0)
-        err = check_parents(turn, &next, old, write->body, why);
+        err = check_parents(turn, &next, old, write, why);
     if (err != ERR_OK)
         return err;
 

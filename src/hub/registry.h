@@ -21,7 +21,7 @@ struct identity_write {
     yyjson_val *body;
     unsigned may;        /* IDENTITY_CREATE, IDENTITY_REPLACE or both */
     struct str if_match; /* of an old one; STR_NONE: any */
-    bool keep_scope;     /* as in identity_read */
+    bool keep_scope;     /* as in identity_read; a parent may come later */
 };
 /* Load what identity_write and identity_remove look at; `body` may be NULL. */
 void identity_want(struct hub_turn *turn, struct str device_id, struct str module_id,

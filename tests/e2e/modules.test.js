@@ -361,6 +361,14 @@ withHub('devices of IoT Edge', (s) => {
     const alone = { ...moved, deviceScope: undefined, parentScopes: [] };
     assert.equal((await registry.update(alone)).responseBody.parentScopes, undefined);
   });
+  it('may come after their children in an import, and bring the scope that these know', async () => {
+    const deviceScope = 'ms-azure-iot-edge://late-638500000000000000';
+    const answer = await s.rest.post('/devices', [{ id: 'early', deviceScope }, { id: 'late', ...edge, deviceScope }]);
+    assert.deepEqual(answer.json.errors, []);
+    assert.equal((await s.rest.get('/devices/late')).json.deviceScope, deviceScope);
+    const wrong = await s.rest.post('/devices', [{ id: 'x', deviceScope: 'ms-azure-iot-edge://late-1' }]);
+    assert.equal(wrong.json.errors[0].errorCode, 'InvalidDeviceScope', 'a parent that is there has another scope');
+  });
   it('must exist to be parents', async () => {
     const scopes = ['ms-azure-iot-edge://gw-1', 'ms-azure-iot-edge://nobody-1', 'gw'];
     for (const deviceScope of scopes)
