@@ -99,7 +99,9 @@ static enum err check_parents(struct hub_turn *turn, const struct identity *next
     enum err err = ERR_OK;
     for (size_t i = 0; err == ERR_OK && i <= IDENTITY_PARENTS_MAX; i++) {
         struct str scope = scope_at(write->body, i);
-        bool is_own = i == 0 && next->iot_edge; /* ours to give, so what was sent does not count */
+        /* A scope of its own, that it has or had, is ours to give: what was sent does not count. */
+        bool was_own = old && old->id.iot_edge && str_eq(scope, old->id.device_scope);
+        bool is_own = i == 0 && (next->iot_edge || was_own);
         if (scope.len > 0 && !is_own)
             err = check_parent(turn, next, old, scope, write->keep_scope, why);
     }

@@ -350,8 +350,9 @@ static enum err read_scopes(const struct reading *r, struct identity *out)
                                            STR_ARG(out->device_id), identity_generation(out));
         return ERR_OK;
     }
-    /* Who sends the whole device back with another parent in one of the two members means that one. */
-    bool stale = old && !old->iot_edge && parent.len > 0 && str_eq(sent, old->device_scope);
+    /* Who sends the whole device back with another parent in one of the two members means that one; a
+     * scope of its own, of when it was an edge device, is no parent. */
+    bool stale = old && str_eq(sent, old->device_scope) && (old->iot_edge || parent.len > 0);
     if (sent.len == 0 || stale)
         sent = parent;
     if (sent.len == 0)

@@ -239,6 +239,10 @@ static const struct {
     {"another parent in the other", "child", "{'deviceScope':'%2s','parentScopes':['%s']}", "*", 0,
      "%2s", "['%2s']"},
     {"no parent any more", "child", "{}", "*", 0, NULL, NULL},
+    {"a scope that was its own is no parent", "e",
+     "{'capabilities':{'iotEdge':false},'deviceScope':'%s','parentScopes':['%2s']}", "*", 0, "%2s",
+     "['%2s']"},
+    {"nor is it one alone", "e", "{'deviceScope':'%s'}", "*", 0, NULL, NULL},
 };
 
 static const char *filled(struct rig *rig, const char *text, struct str e, struct str second)
@@ -273,9 +277,10 @@ static void rules_of_scopes(void **state)
             scopes[i].fault);
         if (!scopes[i].fault) {
             const struct identity *now = &stored(&rig, scopes[i].id)->id;
-            if (scopes[i].scope)
+            if (scopes[i].scope || !now->iot_edge)
                 check_str(scopes[i].rule, now->device_scope,
-                          str_from(filled(&rig, scopes[i].scope, e, second)));
+                          scopes[i].scope ? str_from(filled(&rig, scopes[i].scope, e, second))
+                                          : STR_NONE);
             check_str(scopes[i].rule, now->parent_scopes,
                       scopes[i].parents ? str_from(filled(&rig, scopes[i].parents, e, second))
                                         : STR_NONE);
