@@ -5,6 +5,7 @@
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -88,7 +89,9 @@ static void hear(struct worker *worker, struct line *line)
         http->len += (size_t)n;
         if (whole_answer(http) == 0)
             continue;
-        must(memcmp(http->bytes, "HTTP/1.1 200", 12) == 0, http->bytes);
+        if (memcmp(http->bytes, "HTTP/1.1 200", 12) != 0)
+            fprintf(stderr, "%.*s\n", (int)http->len, http->bytes);
+        must(memcmp(http->bytes, "HTTP/1.1 200", 12) == 0, "an answer is not 200");
         http->len = 0;
         line->busy = false;
         worker->busy--;

@@ -24,7 +24,7 @@ struct load_seen {
 };
 
 void load_run(const struct load *load, struct load_seen *out);
-/* Append a request whose head differs in its path only. */
+/* Append a request whose head differs in its path only; If-Match is "*", which no GET minds. */
 void load_put(struct buf *out, const struct server *server, const char *method, const char *path,
               struct str body);
 
