@@ -132,8 +132,7 @@ static void tell_life(struct hub_turn *turn, const struct entity *entity, const 
                                       .desired = &entity->desired,
                                       .reported = &entity->reported});
     put_row(turn, SOURCE_LIFECYCLE, id,
-            properties(turn, SOURCE_LIFECYCLE, id,
-                       module ? "moduleLifecycleNotification" : "deviceLifecycleNotification",
+            properties(turn, SOURCE_LIFECYCLE, id, "deviceLifecycleNotification",
                        str_from(module ? module_op : device_op), "application/json"),
             keep(turn, &body));
 }
@@ -152,14 +151,10 @@ static void tell_connection(struct hub_turn *turn, const struct identity *id, bo
     /* 64 digits that grow with each change of a device: its time, and which of the two it was. */
     struct str body = str_format(&turn->mem, "{\"sequenceNumber\":\"%048d%016llX\"}", 0,
                                  (unsigned long long)(ticks * 2 + !connected));
-    const char *op = connected ? (id->module_id.len > 0 ? "moduleConnected" : "deviceConnected")
-                     : id->module_id.len > 0 ? "moduleDisconnected"
-                                             : "deviceDisconnected";
     put_row(turn, SOURCE_CONNECTION, id,
-            properties(turn, SOURCE_CONNECTION, id,
-                       id->module_id.len > 0 ? "moduleConnectionStateNotification"
-                                             : "deviceConnectionStateNotification",
-                       str_from(op), "application/json"),
+            properties(turn, SOURCE_CONNECTION, id, "deviceConnectionStateNotification",
+                       connected ? STR("deviceConnected") : STR("deviceDisconnected"),
+                       "application/json"),
             body);
 }
 
