@@ -1,6 +1,7 @@
 /* Texts as routes see them: in units of UTF-16, and in other encodings than ours. */
 #include "base/banned.h"
 #include "query/route_tree.h"
+#include "query/token.h"
 
 /* The character at the front of well-formed UTF-8 and its size. */
 static uint32_t first_char(struct str text, size_t *size)
@@ -13,20 +14,6 @@ static uint32_t first_char(struct str text, size_t *size)
     for (size_t i = 1; i < *size; i++)
         c = c << 6 | ((unsigned char)text.ptr[i] & 0x3f);
     return c;
-}
-
-static size_t put_char(char *out, uint32_t c)
-{
-    if (c < 0x80) {
-        out[0] = (char)c;
-        return 1;
-    }
-    size_t size = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    static const unsigned char lead[] = {[2] = 0xc0, [3] = 0xe0, [4] = 0xf0};
-    for (size_t i = size - 1; i > 0; i--, c >>= 6)
-        out[i] = (char)(0x80 | (c & 0x3f));
-    out[0] = (char)(lead[size] | c);
-    return size;
 }
 
 size_t route_text_length(struct str text)
@@ -91,7 +78,7 @@ void route_text_case(struct str text, bool upper, char *out)
             *out++ = text.ptr[0]; /* not UTF-8: left alone */
             continue;
         }
-        out += put_char(out, other_case(c, upper));
+        out += token_put_utf8(out, other_case(c, upper));
     }
 }
 
@@ -127,7 +114,7 @@ static bool from_wide(struct str bytes, size_t width, struct arena *mem, struct 
         }
         if ((c >= 0xd800 && c <= 0xdfff) || c > 0x10ffff)
             return false;
-        len += put_char(text + len, c);
+        len += token_put_utf8(text + len, c);
     }
     *out = str_of(text, len);
     return true;

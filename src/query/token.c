@@ -243,7 +243,7 @@ static int hex4(const struct lexer *lexer, size_t ahead)
     return value;
 }
 
-static size_t put_utf8(char *out, uint32_t c)
+size_t token_put_utf8(char *out, uint32_t c)
 {
     if (c < 0x80) {
         out[0] = (char)c;
@@ -270,7 +270,7 @@ static size_t read_escape(const struct lexer *lexer, size_t ahead, char *out, si
     if (unit < 0 || (unit >= 0xdc00 && unit <= 0xdfff))
         return 0;
     if (unit < 0xd800 || unit > 0xdbff) {
-        *out_size = put_utf8(out, (uint32_t)unit);
+        *out_size = token_put_utf8(out, (uint32_t)unit);
         return 6;
     }
     if (peek(lexer, ahead + 6) != '\\' || peek(lexer, ahead + 7) != 'u')
@@ -278,8 +278,8 @@ static size_t read_escape(const struct lexer *lexer, size_t ahead, char *out, si
     int low = hex4(lexer, ahead + 8);
     if (low < 0xdc00 || low > 0xdfff)
         return 0;
-    *out_size =
-        put_utf8(out, 0x10000u + ((uint32_t)(unit - 0xd800) << 10) + (uint32_t)(low - 0xdc00));
+    *out_size = token_put_utf8(out, 0x10000u + ((uint32_t)(unit - 0xd800) << 10) +
+                                        (uint32_t)(low - 0xdc00));
     return 12;
 }
 

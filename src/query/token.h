@@ -72,4 +72,7 @@ struct lexer {
 void lexer_init(struct lexer *lexer, struct str text, struct arena *mem);
 struct token lexer_next(struct lexer *lexer); /* TOKEN_END again and again at the end */
 
+/* A character as UTF-8: its size, 1 to 4 bytes. */
+size_t token_put_utf8(char *out, uint32_t c);
+
 bool token_is_keyword(const struct token *token, enum keyword keyword);

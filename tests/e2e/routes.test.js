@@ -171,6 +171,12 @@ withHub('message routes', (s) => {
     await s.rest.post('/devices', [{ id: 'l2', importMode: 'create', tags: { bulk: 1 } }, { id: 'l3', importMode: 'create' }]);
     const bulk = await log.take(2);
     assert.deepEqual(bulk.map((event) => [event.deviceId, event.properties.opType, event.body.tags]).sort(), [['l2', 'createDeviceIdentity', { bulk: 1 }], ['l3', 'createDeviceIdentity', undefined]]);
+    await s.rest.put('/devices/l3/modules/m', {});
+    await s.rest.delete('/devices/l3');
+    const family = await log.take(3);
+    assert.deepEqual(family.map((event) => [event.properties.opType, event.properties.moduleId]).sort(),
+      [['createModuleIdentity', 'm'], ['deleteDeviceIdentity', undefined], ['deleteModuleIdentity', 'm']]);
+    assert.ok(family.every((event) => event.properties['iothub-message-schema'] === 'deviceLifecycleNotification'));
     log.close();
     await remove('life');
   });
