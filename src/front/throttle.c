@@ -93,7 +93,9 @@ enum err throttle_request(struct exchange *exchange, const struct route *route, 
     exchange->quota = throttle_class(route->method, route->path);
     if (exchange->quota == QUOTA_FREE)
         return ERR_OK;
-    exchange->quota_size = exchange->quota == QUOTA_METHODS ? payload_size(exchange) : body_size;
+    bool envelope =
+        exchange->quota == QUOTA_METHODS && begins(str_from(route->path), STR("/twins"));
+    exchange->quota_size = envelope ? payload_size(exchange) : body_size;
     if (is_charged(exchange->quota)) {
         enum err err = quota_day_check(board, clock->hub_ticks(clock), why);
         if (err != ERR_OK)

@@ -1,19 +1,20 @@
 #include "hub/message_routes.h"
 #include "base/log.h"
+#include "hub/quotas.h"
 #include "hub/router.h"
 #include "model/fault.h"
 
-static enum err put(struct route_change *change, struct message_route *all, size_t *count,
-                    struct why *why)
+static enum err put(struct route_change *change, struct hub_turn *turn, struct message_route *all,
+                    size_t *count, struct why *why)
 {
+    uint32_t most = hub_quotas_count(turn->hub, QUOTA_COUNT_ROUTES);
     struct message_route *old =
         (struct message_route *)message_route_find(all, *count, change->route.name);
     size_t own = *count;
     for (size_t i = 0; i < *count; i++)
         own -= str_eq(all[i].name, MESSAGE_ROUTE_FALLBACK);
-    if (!old && own >= MESSAGE_ROUTES_MAX)
-        return err_fault(ERR_CONFLICT, FAULT_CONFLICT, why, "a hub has %d routes at most",
-                         MESSAGE_ROUTES_MAX);
+    if (!old && (own >= most || own >= MESSAGE_ROUTES_MAX))
+        return err_fault(ERR_CONFLICT, FAULT_CONFLICT, why, "the hub has %u routes at most", most);
     *(old ? old : &all[(*count)++]) = message_route_copy(&change->task.mem, &change->route);
     return ERR_OK;
 }
@@ -43,7 +44,7 @@ static enum err change_decide(struct hub_task *task, struct hub_turn *turn, stru
     struct message_route *all = arena_array(&task->mem, struct message_route, count + 1);
     for (size_t i = 0; i < count; i++)
         all[i] = message_route_copy(&task->mem, &now[i]);
-    enum err err = change->verb == ROUTE_PUT ? put(change, all, &count, why)
+    enum err err = change->verb == ROUTE_PUT ? put(change, turn, all, &count, why)
                                              : take_away(change, all, &count, why);
     if (err != ERR_OK)
         return err;

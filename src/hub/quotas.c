@@ -101,19 +101,22 @@ void quota_change_init(struct quota_change *task)
 
 /* ---- counts ---- */
 
+uint32_t hub_quotas_count(const struct hub *hub, enum quota_count count)
+{
+    const struct quota_board *board = hub->config.quotas;
+    return quota_count_max(
+        board ? quota_board_profile(board) : (struct quota_profile){QUOTA_NONE, 1}, count);
+}
+
 enum err hub_quotas_room_for(struct hub_turn *turn, uint32_t more, struct why *why)
 {
     const struct hub *hub = turn->hub;
     const struct store_counters *counters = &hub->counters;
-    struct quota_profile profile = {QUOTA_NONE, 1};
-    if (hub->config.quotas)
-        profile = quota_board_profile(hub->config.quotas);
-    uint32_t most = quota_count_max(profile, QUOTA_COUNT_DEVICES);
+    uint32_t most = hub_quotas_count(hub, QUOTA_COUNT_DEVICES);
     uint64_t have = (uint64_t)counters->devices_enabled + counters->devices_disabled +
                     counters->modules + turn_identities_created(turn);
     if (have + more <= most)
         return ERR_OK;
     return err_fault(ERR_LIMIT, FAULT_QUOTA_EXCEEDED, why,
-                     "the hub (profile %s) holds %u devices and modules at most",
-                     quota_tier_name(profile.tier), most);
+                     "the hub holds %u devices and modules at most", most);
 }

@@ -19,6 +19,8 @@ struct quota_change {
 };
 void quota_change_init(struct quota_change *task);
 
+/* How many things of a kind the hub may have, under its profile. */
+uint32_t hub_quotas_count(const struct hub *hub, enum quota_count count);
 /* May `more` identities be created in this turn, after what earlier tasks of it did? ERR_LIMIT
  * FAULT_QUOTA_EXCEEDED when the hub is full. */
 enum err hub_quotas_room_for(struct hub_turn *turn, uint32_t more, struct why *why);

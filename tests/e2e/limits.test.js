@@ -156,6 +156,16 @@ withHub('static limits', (s) => {
     assert.equal(json.devices, 500);
     await s.rest.put('/quotas', { profile: 'none' }); // before its registry quota is used up
   });
+  it('a hub has 100 routes, a free one 5', async () => {
+    const add = (i) => s.rest.put(`/routes/r${i}`, { source: 'DeviceMessages', condition: 'false' });
+    await s.rest.put('/quotas', { profile: 'F1' });
+    for (let i = 0; i < 5; i++) assert.equal((await add(i)).status, 200);
+    assertFault(await add(5), 409, 'GenericConflict', /5 routes at most/);
+    await s.rest.put('/quotas', { profile: 'none' });
+    for (let i = 5; i < 100; i++) assert.equal((await add(i)).status, 200);
+    assertFault(await add(100), 409, 'GenericConflict', /100 routes at most/);
+    assert.equal((await add(7)).status, 200, 'an old one may change');
+  });
 });
 // Sizes of device messages: mqtt.test.js. Devices of a hub: tests/hub/quotas_test.c. Reported properties:
 // twin.test.js and tests/model/twin_write_test.c.
