@@ -1,13 +1,15 @@
 /* twin_write.c - what one write of a section costs.
  *
  * A section of some 900 bytes, forty properties as devices report them, and a patch of one; then
- * the same with a patch of all. `ninja -C <build> bench/twin_write && <build>/bench/twin_write`. */
+ * the same with a patch of all. Takes a number of rounds.
+ * `ninja -C <build> bench/twin_write && <build>/bench/twin_write`. */
 #include "model/twin.h"
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
-enum { ROUNDS = 300000 };
+static int rounds = 300000;
 
 /* Written with ' for ". */
 static char values[] =
@@ -51,20 +53,22 @@ static void measure(const char *what, struct str patch)
     if (twin_section_write(TWIN_REPORTED, &section, &fill, &lasting, &section, NULL) != ERR_OK)
         return;
     int64_t start = cpu_ns();
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < rounds; i++) {
         struct twin_write write = {parse(patch, &mem), false, i * TICKS_PER_SECOND, 0};
         if (twin_section_write(TWIN_REPORTED, &section, &write, &mem, &next, NULL) != ERR_OK)
             return;
         arena_reset(&mem);
     }
     printf("%-22s %zu bytes of values: %" PRId64 " ns of CPU, the patch read as well\n", what,
-           section.values.len, (cpu_ns() - start) / ROUNDS);
+           section.values.len, (cpu_ns() - start) / rounds);
     arena_done(&mem);
     arena_done(&lasting);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1)
+        rounds = (int)strtol(argv[1], NULL, 10);
     for (char *c = values; *c; c++)
         *c = *c == '\'' ? '"' : *c;
     measure("one property", STR("{\"battery\":{\"level\":86}}"));
