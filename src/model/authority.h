@@ -12,7 +12,7 @@ enum {
     AUTHORITY_NAME_MAX = 64,
     AUTHORITY_FINGERPRINT_SIZE = 32,
     AUTHORITY_CODE_SIZE = 48, /* upper-case hex digits; fits a common name */
-    AUTHORITIES_MAX = 100,    /* of a hub */
+    AUTHORITIES_MAX = 25,     /* of a hub */
 };
 
 struct authority {

@@ -3,6 +3,7 @@
 'use strict';
 const assert = require('node:assert/strict');
 const { it } = require('node:test');
+const { Certificates } = require('./lib/certs');
 const { assertFault, assertMethodFault, withHub } = require('./lib/suite');
 
 const text = (size) => 'x'.repeat(size);
@@ -155,6 +156,15 @@ withHub('static limits', (s) => {
     const { json } = await s.rest.get('/quotas');
     assert.equal(json.devices, 500);
     await s.rest.put('/quotas', { profile: 'none' }); // before its registry quota is used up
+  });
+  it('a hub has 25 certificates', async () => {
+    const certs = new Certificates();
+    const add = (i) => s.rest.put(`/certificates/c${i}`, { certificate: certs.authority(`C${i}`).own, isVerified: true });
+    for (let i = 0; i < 25; i++) assert.equal((await add(i)).status, 200);
+    assertFault(await add(25), 409, 'GenericConflict', /25 certificates at most/);
+    assert.equal((await s.rest.delete('/certificates/c0')).status, 204);
+    assert.equal((await add(25)).status, 200);
+    certs.remove();
   });
   it('a hub has 100 routes, a free one 5', async () => {
     const add = (i) => s.rest.put(`/routes/r${i}`, { source: 'DeviceMessages', condition: 'false' });
