@@ -159,7 +159,13 @@ void exchange_done(struct exchange *exchange)
     exchange->answered = true;
 }
 
-static void go_home(struct exchange *exchange)
+void exchange_leave(struct exchange *exchange, void (*finish)(struct exchange *exchange))
+{
+    exchange->finish = finish;
+    exchange->away = true;
+}
+
+void exchange_return(struct exchange *exchange)
 {
     exchange->mail.deliver = https_deliver;
     net_loop_post(exchange->loop, &exchange->mail);
@@ -167,16 +173,17 @@ static void go_home(struct exchange *exchange)
 
 static void task_reply(struct hub_task *task)
 {
-    go_home(task->owner);
+    exchange_return(task->owner);
 }
 
 static void work_reply(struct read_work *work)
 {
-    go_home(work->owner);
+    exchange_return(work->owner);
 }
 
 void exchange_settle(struct exchange *exchange)
 {
+    exchange->away = false;
     enum err result = exchange->task ? exchange->task->result : exchange->work->result;
     if (result == ERR_OK)
         exchange->finish(exchange);
@@ -188,6 +195,7 @@ void exchange_settle(struct exchange *exchange)
 static void too_busy(struct exchange *exchange)
 {
     struct why why;
+    exchange->away = false;
     err_fault(ERR_BUSY, FAULT_SERVER_BUSY, &why,
               "The hub has too many requests at once, try again.");
     exchange_fail(exchange, ERR_BUSY, &why);
@@ -197,7 +205,7 @@ static void too_busy(struct exchange *exchange)
 void exchange_task(struct exchange *exchange, struct hub_task *task,
                    void (*finish)(struct exchange *exchange))
 {
-    exchange->finish = finish;
+    exchange_leave(exchange, finish);
     exchange->task = task;
     task->owner = exchange;
     task->reply = task_reply;
@@ -209,7 +217,7 @@ void exchange_work(struct exchange *exchange, struct read_work *work,
                    void (*run)(struct read_work *work, struct read_context *context),
                    void (*finish)(struct exchange *exchange))
 {
-    exchange->finish = finish;
+    exchange_leave(exchange, finish);
     exchange->work = work;
     work->owner = exchange;
     work->run = run;

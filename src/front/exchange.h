@@ -46,6 +46,7 @@ struct exchange {
     /* Of routes for devices and of those that take bytes: all that the request has. */
     struct http_header *sent;
     size_t sent_count;
+    struct device_shown *shown; /* of routes for devices: what their connection knows of the peer */
 
     /* the answer */
     int status;
@@ -61,6 +62,7 @@ struct exchange {
     struct read_work *work;
     void (*finish)(struct exchange *exchange); /* makes the answer of what came back well */
     bool answered;                             /* by its handler, without a journey */
+    bool away;                                 /* sent off, and not yet back */
 
     /* what it draws on; QUOTA_FREE while no profile is set */
     enum quota_class quota;
@@ -90,6 +92,10 @@ void exchange_task(struct exchange *exchange, struct hub_task *task,
 void exchange_work(struct exchange *exchange, struct read_work *work,
                    void (*run)(struct read_work *work, struct read_context *context),
                    void (*finish)(struct exchange *exchange));
+/* The same for a journey of the handler's own making, with exchange_return at its end (any thread). The
+ * exchange may have been on another one before. */
+void exchange_leave(struct exchange *exchange, void (*finish)(struct exchange *exchange));
+void exchange_return(struct exchange *exchange);
 #define exchange_new(exchange, type) arena_new(&(exchange)->mem, type)
 
 /* The answer is a stream of events: what its handler, and later `again`, has in `out` is a part of it. Each is asked
@@ -99,7 +105,7 @@ void exchange_work(struct exchange *exchange, struct read_work *work,
 bool exchange_stream(struct exchange *exchange, unsigned streams_max, int64_t every_ms,
                      void (*again)(struct exchange *exchange));
 
-/* It came back: make the answer. */
+/* It came back: make the answer, or send it off once more (then it is away). */
 void exchange_settle(struct exchange *exchange);
 
 /* Append the whole HTTP answer to `out`. */

@@ -1,5 +1,6 @@
 #include "front/https.h"
 #include "base/log.h"
+#include "front/device_auth.h"
 #include "front/mqtt.h"
 #include "front/paging.h"
 #include "front/routes.h"
@@ -23,6 +24,7 @@ struct https_conn {
     enum err refused;
     bool answering, paused, stopping, ending;
     struct auth_proof proof;
+    struct device_shown shown;
     struct mqtt_session *session; /* after an upgrade */
 
     struct exchange *held;   /* by its quota, until a deadline */
@@ -132,6 +134,7 @@ static enum err read_head(struct https_conn *https, struct exchange *exchange, s
     exchange->form = https->route->form;
     if (route_is_for_devices(https->route) || https->route->body == BODY_BYTES)
         keep_headers(exchange, request);
+    exchange->shown = &https->shown;
     if (route_is_for_devices(https->route))
         return route_check_version(exchange, why);
     const char *reason;
@@ -393,6 +396,8 @@ void https_deliver(struct net_mail *mail, struct net_loop *loop)
     }
     struct https_conn *https = net_conn_self(conn);
     exchange_settle(exchange);
+    if (exchange->away)
+        return;
     answer(https, exchange);
     read_on(https);
 }
@@ -454,6 +459,7 @@ static void closed(void *self)
     exchange_destroy(https->stream);
     exchange_destroy(https->held);
     buf_done(&https->proof.header);
+    arena_done(&https->shown.mem);
     free(https);
 }
 

@@ -1,75 +1,29 @@
 #include "base/log.h"
 #include "front/exchange.h"
 #include "front/mqtt_session.h"
+#include "front/stamp.h"
 #include "model/fault.h"
 #include <assert.h>
 
 /* ---- telemetry ---- */
-
-static void put_stamp(struct buf *out, const char *name, struct str value)
-{
-    if (value.len > 0)
-        json_put_member_str(out, name, value);
-}
-
-/* Names that only the hub may write. */
-static bool is_stamp(struct str name)
-{
-    static const struct str stamps[] = {STR("mqtt-retain"), STR("mqtt-dup"), STR("dt-dataschema"),
-                                        STR("dt-subject")};
-    struct str ours = STR("iothub-");
-    if (str_eq_nocase(str_take(name, ours.len), ours))
-        return true;
-    for (size_t i = 0; i < sizeof(stamps) / sizeof(stamps[0]); i++)
-        if (str_eq_nocase(name, stamps[i]))
-            return true;
-    return false;
-}
 
 struct publication { /* a publish, or a will that has become one */
     struct str bag, payload;
     bool retain, dup, will;
 };
 
-/* What the sender said and what the hub stamps, as one JSON object. */
 static struct str properties_json(const struct mqtt_session *session, const struct bag *bag,
                                   const struct publication *message, struct arena *mem)
 {
-    struct buf out = {0};
-    buf_put(&out, STR("{"));
-    for (size_t i = 0; i < bag->count; i++) {
-        const struct bag_pair *pair = &bag->pairs[i];
-        if (is_stamp(pair->key))
-            continue;
-        if (out.len > 1)
-            buf_put_char(&out, ',');
-        json_put_str(&out, pair->key);
-        buf_put_char(&out, ':');
-        if (pair->has_value)
-            json_put_str(&out, pair->value);
-        else
-            buf_put(&out, STR("null"));
-    }
-    if (message->retain)
-        put_stamp(&out, "mqtt-retain", STR("true"));
-    if (message->dup)
-        put_stamp(&out, "mqtt-dup", STR("true"));
-    if (message->will)
-        put_stamp(&out, "iothub-MessageType", STR("Will"));
-    put_stamp(&out, "iothub-connection-device-id", session->owner.device);
-    put_stamp(&out, "iothub-connection-module-id", session->owner.module);
-    put_stamp(&out, "iothub-connection-auth-generation-id",
-              str_format(mem, "%lld", (long long)(session->created_ticks - TIME_UNSET)));
-    put_stamp(&out, "iothub-connection-auth-method", str_from(session->auth_method));
-    put_stamp(&out, "iothub-message-source", STR("Telemetry"));
-    put_stamp(&out, "dt-dataschema", session->model_id);
-    const struct bag_pair *component = bag_find(bag, STR("$.sub"));
-    if (component && component->has_value)
-        put_stamp(&out, "dt-subject", component->value);
-    buf_put(&out, STR("}"));
-    struct str text = str_copy(mem, buf_str(&out));
-    buf_done(&out);
-    return text;
+    return stamp_properties(&(struct stamp){.device_id = session->owner.device,
+                                            .module_id = session->owner.module,
+                                            .created_ticks = session->created_ticks,
+                                            .auth_method = session->auth_method,
+                                            .model_id = session->model_id,
+                                            .retain = message->retain,
+                                            .dup = message->dup,
+                                            .will = message->will},
+                            bag, mem);
 }
 
 static struct mqtt_op *telemetry_op(struct mqtt_session *session, const struct publication *message)

@@ -2,6 +2,7 @@
 #include "hub/bulk.h"
 #include "hub/messages.h"
 #include "hub/methods.h"
+#include "hub/telemetry.h"
 #include "model/fault.h"
 #include "wire/x509.h"
 
@@ -36,6 +37,10 @@ enum {
         RIGHT_REGISTRY_WRITE, RIGHT_SERVICE_CONNECT                                                \
     }
 
+#define DEVICE                                                                                     \
+    {                                                                                              \
+        RIGHT_DEVICE_CONNECT, 0                                                                    \
+    }
 #define OWNER                                                                                      \
     {                                                                                              \
         RIGHTS_ALL, 0                                                                              \
@@ -65,6 +70,22 @@ static const struct route routes[] = {
      IDENTITY_BODY_MAX, BODY_JSON, ERROR_FORM_A},
     {HTTP_METHOD_DELETE, "/devices/{}/modules/{}", rest_identity_delete, REGISTRY_WRITE, 0,
      BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_POST, "/devices/{}/messages/events", rest_device_send, DEVICE, TELEMETRY_SIZE_MAX,
+     BODY_BYTES, ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/devices/{}/messages/devicebound", rest_device_receive, DEVICE, 0,
+     BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_DELETE, "/devices/{}/messages/devicebound/{}", rest_device_complete, DEVICE, 0,
+     BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_POST, "/devices/{}/messages/devicebound/{}/abandon", rest_device_abandon, DEVICE,
+     0, BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_POST, "/devices/{}/modules/{}/messages/events", rest_device_send, DEVICE,
+     TELEMETRY_SIZE_MAX, BODY_BYTES, ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/devices/{}/modules/{}/messages/devicebound", rest_device_receive, DEVICE, 0,
+     BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_DELETE, "/devices/{}/modules/{}/messages/devicebound/{}", rest_device_complete,
+     DEVICE, 0, BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_POST, "/devices/{}/modules/{}/messages/devicebound/{}/abandon",
+     rest_device_abandon, DEVICE, 0, BODY_IGNORED, ERROR_FORM_A},
     {HTTP_METHOD_DELETE, "/devices/{}/commands", rest_message_purge, SERVICE, 0, BODY_IGNORED,
      ERROR_FORM_A},
     {HTTP_METHOD_GET, "/messages/serviceBound/feedback", rest_feedback_receive, SERVICE, 0,
@@ -184,9 +205,12 @@ static bool path_fits(const char *pattern, const struct exchange *exchange)
     return i == exchange->segment_count;
 }
 
-static bool method_fits(enum http_method want, enum http_method got)
+/* A HEAD is a GET, but not of what is taken by looking at it. */
+static bool method_fits(const struct route *route, enum http_method got)
 {
-    return want == got || (want == HTTP_METHOD_GET && got == HTTP_METHOD_HEAD);
+    bool takes = route->handle == rest_device_receive || route->handle == rest_feedback_receive;
+    return route->method == got ||
+           (route->method == HTTP_METHOD_GET && got == HTTP_METHOD_HEAD && !takes);
 }
 
 /* True when the path is known; `*out` is set when the method is as well. */
@@ -198,7 +222,7 @@ static bool find_among(const struct route *among, size_t count, const struct exc
         if (!path_fits(among[i].path, exchange))
             continue;
         known = true;
-        if (method_fits(among[i].method, exchange->method))
+        if (method_fits(&among[i], exchange->method))
             *out = &among[i];
     }
     return known;

@@ -599,17 +599,17 @@ void message_done_init(struct message_done *task)
 
 static void receive_load(struct hub_task *task, struct hub_turn *turn)
 {
-    caller_load(&((struct message_receive *)task)->caller, turn);
+    caller_load(((struct message_receive *)task)->caller, turn);
 }
 
 static enum err receive_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
 {
     struct message_receive *receive = (struct message_receive *)task;
-    enum err err = caller_check(&receive->caller, turn, NULL, why);
+    enum err err = caller_check(receive->caller, turn, NULL, why);
     receive->found = false;
     if (err != ERR_OK)
         return err;
-    struct turn_queue *queue = turn_queue(turn, receive->caller.number);
+    struct turn_queue *queue = turn_queue(turn, receive->caller->number);
     struct message *message = message_next(&queue->queue, turn->now_ticks);
     if (!message)
         return ERR_OK;
@@ -626,7 +626,7 @@ static enum err receive_decide(struct hub_task *task, struct hub_turn *turn, str
 static enum task_next receive_act(struct hub_task *task, struct hub *hub)
 {
     struct message_receive *receive = (struct message_receive *)task;
-    presence_touch(hub->presence, receive->caller.number, hub_now_ticks(hub));
+    presence_touch(hub->presence, receive->caller->number, hub_now_ticks(hub));
     if (!receive->found)
         return TASK_REPLY;
     enum err err = store_message_text(store_main(hub->store), receive->message.sequence, true,
@@ -650,16 +650,16 @@ void message_receive_init(struct message_receive *task)
 
 static void settle_load(struct hub_task *task, struct hub_turn *turn)
 {
-    caller_load(&((struct message_settle *)task)->caller, turn);
+    caller_load(((struct message_settle *)task)->caller, turn);
 }
 
 static enum err settle_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
 {
     struct message_settle *settle = (struct message_settle *)task;
-    enum err err = caller_check(&settle->caller, turn, NULL, why);
+    enum err err = caller_check(settle->caller, turn, NULL, why);
     if (err != ERR_OK)
         return err;
-    struct turn_queue *queue = turn_queue(turn, settle->caller.number);
+    struct turn_queue *queue = turn_queue(turn, settle->caller->number);
     struct message *message = message_locked_by(
         &queue->queue, str_of(settle->token, sizeof(settle->token)), turn->now_ticks);
     if (!message)
@@ -679,8 +679,8 @@ static enum err settle_decide(struct hub_task *task, struct hub_turn *turn, stru
 static enum task_next settle_act(struct hub_task *task, struct hub *hub)
 {
     struct message_settle *settle = (struct message_settle *)task;
-    presence_touch(hub->presence, settle->caller.number, hub_now_ticks(hub));
-    messages_pump(hub, settle->caller.number);
+    presence_touch(hub->presence, settle->caller->number, hub_now_ticks(hub));
+    messages_pump(hub, settle->caller->number);
     return TASK_REPLY;
 }
 

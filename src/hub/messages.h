@@ -56,7 +56,7 @@ void message_done_init(struct message_done *task);
 /* A device asks over HTTP for the oldest message, which is locked for it. */
 struct message_receive {
     struct hub_task task;
-    struct caller caller;
+    struct caller *caller;
     int lock_s; /* 1 to MESSAGE_LOCK_S_MAX */
     bool found; /* results */
     struct message message;
@@ -68,7 +68,7 @@ void message_receive_init(struct message_receive *task);
 enum message_verdict { MESSAGE_COMPLETE, MESSAGE_REJECT, MESSAGE_ABANDON };
 struct message_settle {
     struct hub_task task;
-    struct caller caller;
+    struct caller *caller;
     enum message_verdict verdict;
     uint8_t token[MESSAGE_TOKEN_SIZE];
 };

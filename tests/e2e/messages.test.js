@@ -170,7 +170,7 @@ withHub('sending', (s) => {
 withHub('a strict hub', (s) => {
   it('knows no REST call that sends a message', async () => {
     await newDevice(s.hub, 'd');
-    assertFault(await send(s, 'd', 'x'), 404, 'GenericNotFound');
+    assertFault(await send(s, 'd', 'x'), 405, 'GenericMethodNotAllowed');
     assert.equal((await s.rest.delete('/devices/d/commands')).status, 200);
   });
 }, { args: ['--strict-azure'] });

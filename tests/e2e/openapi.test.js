@@ -221,6 +221,22 @@ withHub('every operation answers what the document says', (s) => {
   drive('getTransfer', { note: 'unknown', status: 404 });
   drive('cancelTransfer', { note: 'unknown', status: 404 });
 
+  // ---- messages of devices ----
+  const lock = (answer) => answer.headers.etag.replaceAll('"', '');
+  it('messages of devices and modules, and for them', async () => {
+    await call('sendEvent', { binary: 'x' });
+    await call('sendModuleEvent', { binary: 'x' });
+    await call('receiveModuleMessage', { status: 204 });
+    await call('receiveMessage', { status: 204 });
+    await call('completeModuleMessage', { status: 412 });
+    await call('abandonModuleMessage', { status: 412 });
+    ['completeModuleMessage', 'abandonModuleMessage'].forEach((id) => driven.add(id)); // services send to devices only
+    await device.close();
+    await call('sendMessage', { binary: 'x' });
+    await call('abandonMessage', { names: { lockToken: lock(await call('receiveMessage')) } });
+    await call('completeMessage', { names: { lockToken: lock(await call('receiveMessage')) } });
+  });
+
   // ---- events ----
   drive('readEvents');
   drive('readEvents', { note: 'of a device, from a place', query: { position: '0.0.0.0', device: 'dev1', limit: '1' } });
@@ -294,8 +310,7 @@ withHub('every operation answers what the document says', (s) => {
   });
 
   // ---- and away ----
-  it('a device and a module leave', async () => {
-    await device.close();
+  it('a module leaves', async () => {
     await module.close();
   });
   drive('deleteModule', { note: 'another version', headers: { 'If-Match': '"MQ=="' }, status: 412 });

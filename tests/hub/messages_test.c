@@ -38,12 +38,19 @@ static enum err anybody(struct caller *caller, const struct identity *identity, 
     return ERR_OK;
 }
 
+static struct caller *caller(struct rig *rig, const char *id)
+{
+    struct caller *caller = arena_new(&rig->mem, struct caller);
+    *caller =
+        (struct caller){.device_id = str_from(id), .module_id = STR(""), .authenticate = anybody};
+    return caller;
+}
+
 static struct message_receive *receive_task(struct rig *rig, const char *id)
 {
     struct message_receive *receive = rig_task(rig, message_receive);
     message_receive_init(receive);
-    receive->caller =
-        (struct caller){.device_id = str_from(id), .module_id = STR(""), .authenticate = anybody};
+    receive->caller = caller(rig, id);
     return receive;
 }
 
@@ -63,8 +70,7 @@ static uint32_t settled(struct rig *rig, const char *id, const uint8_t token[MES
 {
     struct message_settle *settle = rig_task(rig, message_settle);
     message_settle_init(settle);
-    settle->caller =
-        (struct caller){.device_id = str_from(id), .module_id = STR(""), .authenticate = anybody};
+    settle->caller = caller(rig, id);
     memcpy(settle->token, token, MESSAGE_TOKEN_SIZE);
     settle->verdict = verdict;
     return rig_result(rig, &settle->task);

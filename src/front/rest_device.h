@@ -1,0 +1,21 @@
+/* rest_device.h - what the endpoints for devices share: who asks, proven on the hub thread.
+ * Source: spec/device-http-amqp.md A.1. */
+#pragma once
+#include "front/device_auth.h"
+#include "front/routes.h"
+#include "hub/caller.h"
+
+struct device_request {
+    struct caller caller; /* first */
+    struct front *front;
+    struct device_offer offer;
+    struct device_grant grant; /* once the caller was checked */
+    int64_t created_ticks;     /* likewise: generation of the identity */
+};
+/* Read who asks from path and credentials. False: answered with 401. */
+bool device_request_init(struct exchange *exchange, struct device_request *request);
+
+/* Segments behind "/devices/{d}" or "/devices/{d}/modules/{m}" begin at this index. */
+size_t device_tail(const struct exchange *exchange);
+
+void device_fail(struct exchange *exchange, enum err err, const struct why *why);

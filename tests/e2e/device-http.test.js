@@ -1,0 +1,160 @@
+// Devices over HTTPS: docs/spec/device-http-amqp.md A.
+'use strict';
+const assert = require('node:assert/strict');
+const { after, before, it } = require('node:test');
+const { Client, Message } = require('azure-iot-device');
+const { Http } = require('azure-iot-device-http');
+const { sas } = require('./lib/sas');
+const { newDevice } = require('./lib/sdk');
+const { assertFault, withHub } = require('./lib/suite');
+const { Inbox, until, within } = require('./lib/wait');
+
+const send = (s, id, body, headers = {}) =>
+  s.rest.post(`/devices/${id}/messages/devicebound`, body, { headers: { 'Content-Type': 'text/plain', ...headers } });
+const waiting = async (s, id) => (await s.rest.get(`/devices/${id}`)).json.cloudToDeviceMessageCount;
+const events = async (s) => {
+  const all = [];
+  for (let partition = 0; partition < 4; partition++)
+    all.push(...((await s.rest.get(`/events?partition=${partition}`)).json.events || []));
+  return all;
+};
+const told = (s, id) => until(async () => {
+  const batch = await s.rest.get('/messages/serviceBound/feedback');
+  if (batch.status === 204) return undefined;
+  await s.rest.delete(`/messages/serviceBound/feedback/${batch.headers.etag.replaceAll('"', '')}`);
+  return batch.json.find((record) => record.originalMessageId === id);
+}, `feedback on ${id}`);
+
+withHub('the Node SDK over HTTPS', (s) => {
+  let client, messages;
+  before(async () => {
+    const { key } = await newDevice(s.hub, 'd 1'.replace(' ', '-'));
+    client = Client.fromConnectionString(s.hub.deviceConnectionString('d-1', key), Http);
+    await client.setOptions({ ca: s.hub.ca, http: { receivePolicy: { manualPolling: true } } });
+    await client.open();
+    messages = new Inbox('message');
+    client.on('message', (message) => messages.push(message));
+    client.on('error', () => {});
+  });
+  after(() => client.close().catch(() => {}));
+
+  // The SDK polls when it is told to; its transport has no public name for that.
+  const poll = async () => {
+    client._transport.receive();
+    return messages.next();
+  };
+  const settle = (how, message) => within(client[how](message), how);
+
+  it('sends telemetry with its properties', async () => {
+    const message = new Message('{"t":1}');
+    Object.assign(message, { messageId: 'm1', correlationId: 'c1', contentType: 'application/json', contentEncoding: 'utf-8' });
+    message.properties.add('p1', 'v1');
+    await within(client.sendEvent(message), '204');
+  });
+  it('sends a batch', async () => {
+    const batch = ['a', 'b', 'c'].map((text) => new Message(text));
+    batch[0].properties.add('p1', 'v1');
+    await within(client.sendEventBatch(batch), '204');
+  });
+  it('receives, abandons, receives again and completes', async () => {
+    await send(s, 'd-1', 'hello', { 'iothub-messageid': 'm-1', 'iothub-ack': 'full', 'iothub-app-prop1': 'v 1' });
+    const first = await poll();
+    assert.equal(first.data.toString(), 'hello');
+    assert.equal(first.messageId, 'm-1');
+    assert.equal(first.properties.getValue('iothub-app-prop1'), 'v 1', 'this SDK keeps the prefix');
+    await settle('abandon', first);
+    const second = await poll();
+    assert.notEqual(second.lockToken, first.lockToken);
+    await assert.rejects(settle('complete', first), /Precondition Failed/);
+    await settle('complete', second);
+    assert.equal((await told(s, 'm-1')).statusCode, 'Success');
+    assert.equal(await waiting(s, 'd-1'), 0);
+  });
+  it('rejects', async () => {
+    await send(s, 'd-1', 'no', { 'iothub-messageid': 'm-2', 'iothub-ack': 'negative' });
+    await settle('reject', await poll());
+    assert.equal((await told(s, 'm-2')).statusCode, 'Rejected');
+  });
+});
+
+withHub('requests of devices', (s) => {
+  let key;
+  before(async () => ({ key } = await newDevice(s.hub, 'd')));
+  const token = (more = {}) => sas({ sr: `${s.hub.host}/devices/d`, key, ...more });
+  const as = (more) => ({ auth: token(), ...more });
+  const PATH = '/devices/d/messages/devicebound';
+
+  it('an empty queue is 204', async () => {
+    assert.equal((await s.rest.get(PATH, as())).status, 204);
+  });
+  it('a message has its token as a quoted ETag, and all that was said of it', async () => {
+    await send(s, 'd', 'x', { 'iothub-messageid': 'm', 'iothub-correlationid': 'c', 'iothub-userid': 'u',
+      'iothub-contenttype': 'text/plain', 'iothub-app-Colour': 'red', 'iothub-ack': 'full' });
+    const got = await s.rest.get(PATH.replace('devicebound', 'deviceBound'), as({ headers: { 'iothub-messagelocktimeout': 180 } }));
+    assert.deepEqual([got.status, got.text], [200, 'x']);
+    assert.match(got.headers.etag, /^"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"$/);
+    const said = Object.fromEntries(Object.entries(got.headers).filter(([name]) => name.startsWith('iothub-')));
+    assert.match(said['iothub-enqueuedtime'], /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z$/);
+    delete said['iothub-enqueuedtime'];
+    assert.deepEqual(said, { 'iothub-messageid': 'm', 'iothub-correlationid': 'c', 'iothub-userid': 'u',
+      'iothub-contenttype': 'text/plain', 'iothub-app-colour': 'red', 'iothub-ack': 'full',
+      'iothub-to': '/devices/d/messages/devicebound', 'iothub-sequencenumber': '1', 'iothub-deliverycount': '0' });
+    assert.equal((await s.rest.get(PATH, as())).status, 204, 'locked');
+    await s.hub.kill9();
+    await s.hub.start();
+    assert.equal((await s.rest.get(PATH, as())).status, 204, 'its lock outlives the hub');
+    const lock = got.headers.etag.replaceAll('"', '');
+    const done = await s.rest.delete(`${PATH}/${lock}`, as({ headers: { 'If-Match': got.headers.etag } }));
+    assert.equal(done.status, 204, done.text);
+    assertFault(await s.rest.delete(`${PATH}/${lock}`, as()), 412, 'DeviceMessageLockLost');
+    assertFault(await s.rest.post(`${PATH}/nonsense/abandon`, '', as()), 412, 'DeviceMessageLockLost');
+  });
+  it('a HEAD takes nothing', async () => {
+    await send(s, 'd', 'x');
+    assert.equal((await s.rest.call('HEAD', PATH, undefined, as())).status, 405);
+    const got = await s.rest.get(PATH, as());
+    assert.equal(got.status, 200);
+    await s.rest.delete(`${PATH}/${got.headers.etag.replaceAll('"', '')}`, as());
+  });
+  it('a lock lasts 1 to 300 seconds', async () => {
+    for (const seconds of ['0', '301', 'x', '-1'])
+      assertFault(await s.rest.get(PATH, as({ headers: { 'iothub-messagelocktimeout': seconds } })), 400, 'ArgumentInvalid');
+  });
+  it('a batch is all or nothing, and honours base64Encoded', async () => {
+    const post = (body) => s.rest.post('/devices/d/messages/events', body,
+      as({ headers: { 'Content-Type': 'application/vnd.microsoft.iothub.json' } }));
+    assert.equal((await post([{ body: 'YQ==' }, { body: 'text', base64Encoded: false, properties: { 'iothub-app-a': 'b' } }])).status, 204);
+    assertFault(await post([{ body: 'YQ==' }, { body: '%' }]), 400, 'ArgumentInvalid', /message 1 of the batch/);
+    assertFault(await post([]), 400, 'ArgumentInvalid');
+    assertFault(await post('{'), 400, 'IotHubFormatError');
+    assertFault(await post([{ body: 'YQ==', properties: { a: 1 } }]), 400, 'ArgumentInvalid');
+    assertFault(await s.rest.post('/devices/d/messages/events', 'x'.repeat(262145), as()), 413, 'MessageTooLarge');
+  });
+  it('who may not is told no more than that', async () => {
+    const { key: other } = await newDevice(s.hub, 'other');
+    const refused = [
+      { auth: null },
+      { auth: 'SharedAccessSignature nonsense' },
+      { auth: token({ key: other }) },
+      { auth: sas({ sr: `${s.hub.host}/devices/other`, key: other }) },
+      { auth: token({ se: 1000 }) },
+      { auth: sas({ sr: s.hub.host, key: s.hub.policyKey('service'), skn: 'service' }) },
+    ];
+    for (const one of refused) assertFault(await s.rest.get(PATH, one), 401, 'IotHubUnauthorized', /^Unauthorized$/);
+    assertFault(await s.rest.get('/devices/nobody/messages/devicebound', as()), 401, 'IotHubUnauthorized');
+    const policy = { auth: sas({ sr: s.hub.host, key: s.hub.policyKey('device'), skn: 'device' }) };
+    assert.equal((await s.rest.get(PATH, policy)).status, 204, 'a policy with DeviceConnect');
+    assertFault(await s.rest.get('/devices/nobody/messages/devicebound', policy), 404, 'DeviceNotFound');
+    await s.rest.put('/devices/other', { deviceId: 'other', status: 'disabled' }, { headers: { 'If-Match': '*' } });
+    assertFault(await s.rest.get('/devices/other/messages/devicebound',
+      { auth: sas({ sr: `${s.hub.host}/devices/other`, key: other }) }), 403, 'DeviceDisabled');
+    assertFault(await s.rest.get(PATH, as({ version: null })), 400, 'InvalidProtocolVersion');
+  });
+  it('a module sends and receives as well', async () => {
+    const made = await s.rest.put('/devices/d/modules/m', { deviceId: 'd', moduleId: 'm' });
+    const auth = sas({ sr: `${s.hub.host}/devices/d/modules/m`, key: made.json.authentication.symmetricKey.primaryKey });
+    assert.equal((await s.rest.post('/devices/d/modules/m/messages/events', 'x', { auth })).status, 204);
+    assert.equal((await s.rest.get('/devices/d/modules/m/messages/devicebound', { auth })).status, 204);
+    assertFault(await s.rest.get('/devices/d/messages/devicebound', { auth }), 401, 'IotHubUnauthorized');
+  });
+});
