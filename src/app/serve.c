@@ -34,7 +34,8 @@ struct options {
     struct container_rules transfer;
     int64_t https_port, mqtt_port; /* 0: the default */
     int64_t readers, threads, history_days, active_jobs_max, job_rate;
-    int64_t event_retention_s, event_log_mib; /* 0: the defaults */
+    int64_t event_retention_s, event_log_mib;                  /* 0: the defaults */
+    int64_t message_ttl_s, message_deliveries, feedback_ttl_s; /* likewise */
     bool host_given, strict_azure;
 };
 
@@ -101,6 +102,11 @@ static void help(FILE *out)
         "  --strict-azure        refuse what Azure refuses: cancel of a running job, pause, resume "
         "and\n"
         "                        change, policy; with --active-jobs-max scheduled jobs count too\n"
+        "  --message-ttl T       a message to a device lives so long unless its sender says "
+        "otherwise, as\n"
+        "                        30m, 24h (default 1h, at most 48h)\n"
+        "  --message-deliveries N   deliver a message at most so often (default %d)\n"
+        "  --feedback-ttl T      keep feedback on messages so long (default 1h, at most 48h)\n"
         "  --event-retention T   keep device messages so long, as 90m, 24h, 7d (default %dh); the "
         "oldest\n"
         "                        go earlier when the event log is over its size\n"
@@ -109,7 +115,7 @@ static void help(FILE *out)
         "Exit codes: 0 stopped, 1 failed, 2 wrong usage, 4 a port cannot be used, 5 DIR cannot be "
         "used\n"
         "(not writable, in use by another hub, damaged, or made by a newer version).\n",
-        READERS_DEFAULT, JOB_HISTORY_DAYS, EVENTLOG_RETENTION_S / 3600,
+        READERS_DEFAULT, JOB_HISTORY_DAYS, MESSAGE_DELIVERIES, EVENTLOG_RETENTION_S / 3600,
         (int)(EVENTLOG_PARTITIONS * (EVENTLOG_PARTITION_BYTES_MAX >> 20)));
 }
 
@@ -131,6 +137,9 @@ enum {
     OPT_HISTORY,
     OPT_TELEMETRY,
     OPT_EVENT_RETENTION,
+    OPT_MESSAGE_TTL,
+    OPT_MESSAGE_DELIVERIES,
+    OPT_FEEDBACK_TTL,
     OPT_EVENT_LOG_MIB,
     OPT_STRICT,
     OPT_WEBHOOK,
@@ -165,6 +174,9 @@ static const struct option long_options[] = {
     {"transfer-ca", required_argument, NULL, OPT_TRANSFER_CA},
     {"telemetry-hours", required_argument, NULL, OPT_TELEMETRY}, /* older name */
     {"event-retention", required_argument, NULL, OPT_EVENT_RETENTION},
+    {"message-ttl", required_argument, NULL, OPT_MESSAGE_TTL},
+    {"message-deliveries", required_argument, NULL, OPT_MESSAGE_DELIVERIES},
+    {"feedback-ttl", required_argument, NULL, OPT_FEEDBACK_TTL},
     {"event-log-mib", required_argument, NULL, OPT_EVENT_LOG_MIB},
     {"strict-azure", no_argument, NULL, OPT_STRICT},
     {"help", no_argument, NULL, 'h'},
@@ -204,6 +216,17 @@ static bool take_transfer_url(const char *value, struct container_rules *rules)
     }
     rules->urls[rules->url_count++] = value;
     return true;
+}
+
+/* Of what waits in a queue: at most as long as Azure allows. */
+static bool option_life(const char *option, const char *text, int64_t *out)
+{
+    if (!option_duration("serve", option, text, out))
+        return false;
+    if (*out <= MESSAGE_TTL_S_MAX)
+        return true;
+    fprintf(stderr, "muster serve: --%s is at most %dh\n", option, MESSAGE_TTL_S_MAX / 3600);
+    return false;
 }
 
 static bool take_option(int c, const char *value, struct options *options, struct log_options *log)
@@ -253,6 +276,13 @@ static bool take_option(int c, const char *value, struct options *options, struc
         return true;
     case OPT_EVENT_RETENTION:
         return option_duration("serve", "event-retention", value, &options->event_retention_s);
+    case OPT_MESSAGE_TTL:
+        return option_life("message-ttl", value, &options->message_ttl_s);
+    case OPT_MESSAGE_DELIVERIES:
+        return option_number("serve", "message-deliveries", value, 1, MESSAGE_DELIVERIES_MAX,
+                             &options->message_deliveries);
+    case OPT_FEEDBACK_TTL:
+        return option_life("feedback-ttl", value, &options->feedback_ttl_s);
     case OPT_EVENT_LOG_MIB:
         return option_number("serve", "event-log-mib", value, 4, 1 << 24, &options->event_log_mib);
     case OPT_WEBHOOK:
@@ -449,7 +479,10 @@ static int start_threads(struct server *server)
                              .authorities = server->authorities,
                              .quotas = &server->quotas,
                              .router = server->router,
-                             .host = options->host};
+                             .host = options->host,
+                             .messages = {.ttl_s = options->message_ttl_s,
+                                          .deliveries_max = (unsigned)options->message_deliveries,
+                                          .notice_ttl_s = options->feedback_ttl_s}};
     if (hub_create(&hub, &server->hub, &why) != ERR_OK)
         return fail(&why, EXIT_DATA);
     struct readers_config readers = {.hub = server->hub, .count = (unsigned)options->readers};

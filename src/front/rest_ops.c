@@ -55,6 +55,10 @@ static void hub_metrics(const struct front *front, struct buf *out)
             atomic_load(&stats->calls_timed_out));
     COUNTER("twin_patches_sent_total", "Desired-property notifications sent.",
             atomic_load(&stats->patches_sent));
+    COUNTER("device_messages_sent_total", "Messages given to devices over MQTT, repeats included.",
+            atomic_load(&stats->messages_sent));
+    COUNTER("notices_dropped_total", "Feedback dropped because nobody fetches it.",
+            atomic_load(&stats->notices_dropped));
     COUNTER("telemetry_messages_total", "Device messages accepted.",
             atomic_load(&stats->telemetry));
     COUNTER("events_unrouted_total", "Device messages that no route asked for.",

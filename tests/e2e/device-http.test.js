@@ -4,6 +4,7 @@ const assert = require('node:assert/strict');
 const { after, before, it } = require('node:test');
 const { Client, Message } = require('azure-iot-device');
 const { Http } = require('azure-iot-device-http');
+const { muster } = require('./lib/hub');
 const { sas } = require('./lib/sas');
 const { newDevice } = require('./lib/sdk');
 const { assertFault, withHub } = require('./lib/suite');
@@ -12,12 +13,7 @@ const { Inbox, until, within } = require('./lib/wait');
 const send = (s, id, body, headers = {}) =>
   s.rest.post(`/devices/${id}/messages/devicebound`, body, { headers: { 'Content-Type': 'text/plain', ...headers } });
 const waiting = async (s, id) => (await s.rest.get(`/devices/${id}`)).json.cloudToDeviceMessageCount;
-const events = async (s) => {
-  const all = [];
-  for (let partition = 0; partition < 4; partition++)
-    all.push(...((await s.rest.get(`/events?partition=${partition}`)).json.events || []));
-  return all;
-};
+const events = async (s) => (await s.rest.get('/events')).json.events;
 const told = (s, id) => until(async () => {
   const batch = await s.rest.get('/messages/serviceBound/feedback');
   if (batch.status === 204) return undefined;
@@ -50,11 +46,19 @@ withHub('the Node SDK over HTTPS', (s) => {
     Object.assign(message, { messageId: 'm1', correlationId: 'c1', contentType: 'application/json', contentEncoding: 'utf-8' });
     message.properties.add('p1', 'v1');
     await within(client.sendEvent(message), '204');
+    const [event] = await events(s);
+    assert.deepEqual([event.deviceId, event.body, event.properties], ['d-1', { t: 1 }, { p1: 'v1' }]);
+    const system = event.systemProperties;
+    assert.deepEqual([system['message-id'], system['correlation-id'], system['content-type']], ['m1', 'c1', 'application/json']);
+    assert.equal(JSON.parse(system['iothub-connection-auth-method']).scope, 'device');
   });
   it('sends a batch', async () => {
     const batch = ['a', 'b', 'c'].map((text) => new Message(text));
     batch[0].properties.add('p1', 'v1');
     await within(client.sendEventBatch(batch), '204');
+    const sent = (await events(s)).slice(1);
+    assert.deepEqual(sent.map((event) => event.body ?? Buffer.from(event.bodyBase64, 'base64').toString()), ['a', 'b', 'c']);
+    assert.deepEqual(sent.map((event) => event.properties), [{ p1: 'v1' }, {}, {}]);
   });
   it('receives, abandons, receives again and completes', async () => {
     await send(s, 'd-1', 'hello', { 'iothub-messageid': 'm-1', 'iothub-ack': 'full', 'iothub-app-prop1': 'v 1' });
@@ -158,3 +162,21 @@ withHub('requests of devices', (s) => {
     assertFault(await s.rest.get('/devices/d/messages/devicebound', { auth }), 401, 'IotHubUnauthorized');
   });
 });
+
+withHub('a hub with settings of its own', (s) => {
+  it('has another life and another number of deliveries for messages', async () => {
+    const { key } = await newDevice(s.hub, 'd');
+    const as = { auth: sas({ sr: `${s.hub.host}/devices/d`, key }) };
+    const sent = await send(s, 'd', 'x', { 'iothub-messageid': 'once', 'iothub-ack': 'full' });
+    assert.equal(Date.parse(sent.json.expiryTimeUtc) - Date.parse(sent.json.enqueuedTimeUtc), 30 * 60000);
+    const got = await s.rest.get('/devices/d/messages/devicebound', as);
+    const lock = got.headers.etag.replaceAll('"', '');
+    assert.equal((await s.rest.post(`/devices/d/messages/devicebound/${lock}/abandon`, '', as)).status, 204);
+    assert.equal((await told(s, 'once')).statusCode, 'DeliveryCountExceeded');
+  });
+  it('a life over 48 hours is refused', async () => {
+    const { code, stderr } = await muster(['serve', '--data', '/nowhere', '--message-ttl', '49h']);
+    assert.equal(code, 2);
+    assert.match(stderr, /--message-ttl is at most 48h/);
+  });
+}, { args: ['--message-ttl', '30m', '--message-deliveries', '1', '--feedback-ttl', '2h'] });

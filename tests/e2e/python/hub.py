@@ -94,6 +94,17 @@ class Hub:
         assert answer.status == expect, f"{method} {path}: {answer.status} {content}"
         return json.loads(content) if content else None
 
+    def send(self, device_id, text, headers):
+        """A cloud-to-device message."""
+        trust = ssl.create_default_context(cadata=self.ca)
+        connection = http.client.HTTPSConnection(HOST, 443, context=trust, timeout=DEADLINE_S * 2)
+        path = f"/devices/{device_id}/messages/devicebound?api-version=2021-04-12"
+        connection.request("POST", path, text, {"Authorization": self.token(), **headers})
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        assert answer.status == 201, f"{answer.status} {content}"
+
     def create(self, device_id):
         """A new device; gives its connection string."""
         made = self.rest("PUT", f"/devices/{device_id}", {})

@@ -84,6 +84,23 @@ class Mqtt(WithHub):
         for number in range(20):
             device.client.send_message(str(number))
 
+    def test_messages_come_with_their_properties(self):
+        device = self.device("messages")
+        messages = queue.Queue()
+        self.hub.send("messages", "before", {"iothub-messageid": "m-0"})
+        device.client.on_message_received = messages.put
+        self.assertEqual(messages.get(timeout=DEADLINE_S).data, b"before")
+        self.hub.send("messages", "hello c2d", {
+            "iothub-messageid": "m-1", "iothub-correlationid": "c/1", "iothub-ack": "full",
+            "iothub-contenttype": "text/plain", "iothub-contentencoding": "utf-8",
+            "iothub-app-prop1": "a string", "iothub-app-prop2": ""})
+        message = messages.get(timeout=DEADLINE_S)
+        self.assertEqual((message.data, message.message_id, message.correlation_id, message.ack),
+                         (b"hello c2d", "m-1", "c/1", "full"))
+        self.assertEqual((message.content_type, message.content_encoding), ("text/plain", "utf-8"))
+        self.assertEqual((message.custom_properties["prop1"], message.custom_properties["prop2"]),
+                         ("a string", ""))
+
     def test_twin_and_methods(self):
         device = self.device("twin")
         self.assertEqual(device.client.get_twin(),
