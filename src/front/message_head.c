@@ -17,6 +17,12 @@ static const struct str app_prefix = STR("iothub-app-");
 
 /* ---- reading ---- */
 
+static enum err refuse(struct why *why, struct str what, const char *rule)
+{
+    return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why, "%.*s %s",
+                     (int)(what.len < 64 ? what.len : 64), what.ptr, rule);
+}
+
 static struct str key_of(struct str header)
 {
     for (size_t i = 0; i < SYSTEM_NAMES; i++)
@@ -25,6 +31,14 @@ static struct str key_of(struct str header)
     bool app =
         header.len > app_prefix.len && str_eq_nocase(str_take(header, app_prefix.len), app_prefix);
     return app ? str_skip(header, app_prefix.len) : STR_NONE;
+}
+
+/* What an application may not call a property: it would pass for one of the system's. */
+static bool is_reserved(struct str header, struct str key)
+{
+    struct str ours = STR("iothub-");
+    bool app = str_eq_nocase(str_take(header, app_prefix.len), app_prefix);
+    return app && (bag_is_system(key) || str_eq_nocase(str_take(key, ours.len), ours));
 }
 
 static struct bag_pair *pair_of(struct bag *bag, struct str key)
@@ -43,6 +57,8 @@ enum err message_head_read(const struct http_header *headers, size_t count, stru
         struct str key = key_of(headers[i].name);
         if (!key.ptr)
             continue;
+        if (is_reserved(headers[i].name, key))
+            return refuse(why, headers[i].name, "is a name of the system's, not of an application");
         struct bag_pair *pair = pair_of(&bag, key);
         if (!pair && bag.count == BAG_PAIRS_MAX)
             return err_fault(ERR_LIMIT, FAULT_MESSAGE_TOO_LARGE, why,
@@ -56,12 +72,6 @@ enum err message_head_read(const struct http_header *headers, size_t count, stru
 }
 
 /* ---- what a service sends ---- */
-
-static enum err refuse(struct why *why, struct str what, const char *rule)
-{
-    return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why, "%.*s %s",
-                     (int)(what.len < 64 ? what.len : 64), what.ptr, rule);
-}
 
 /* What an HTTP header's name may be made of: the documented alphabet of property names. */
 static bool name_valid(struct str name)

@@ -13,7 +13,8 @@
 
 /* The pairs of a message from headers, in `mem`: system properties under their keys of a bag ("$.mid"),
  * "iothub-ack", and what stands behind "iothub-app-" as the application's. Other headers are no
- * property. ERR_LIMIT FAULT_MESSAGE_TOO_LARGE for more than BAG_PAIRS_MAX. */
+ * property. ERR_LIMIT FAULT_MESSAGE_TOO_LARGE for more than BAG_PAIRS_MAX; ERR_BAD_INPUT FAULT_ARGUMENT_INVALID
+ * for an application property whose name begins with "$." or "iothub-". */
 enum err message_head_read(const struct http_header *headers, size_t count, struct arena *mem,
                            struct bag *out, struct why *why);
 

@@ -23,7 +23,7 @@ size_t device_tail(const struct exchange *exchange)
 /* The reason is for the log: who has proven nothing learns nothing. */
 static enum err unauthorized(struct why *why)
 {
-    log_info("device refused", LOG_TEXT_Z("reason", why->text));
+    log_info_some("device refused", LOG_TEXT_Z("reason", why->text));
     return err_fault(ERR_DENIED, FAULT_UNAUTHORIZED, why, "Unauthorized");
 }
 

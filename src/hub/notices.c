@@ -79,7 +79,7 @@ void notice_put(struct hub_turn *turn, enum notice_kind kind, struct str text)
 {
     if (count_of(turn, kind) >= NOTICES_MAX) {
         atomic_fetch_add(&turn->hub->stats.notices_dropped, 1);
-        log_warn("a notice is dropped: nobody fetches them", LOG_INT("kind", kind));
+        log_warn_some("a notice is dropped: nobody fetches them", LOG_INT("kind", kind));
         return;
     }
     int64_t ttl_s = turn->hub->config.messages.notice_ttl_s;

@@ -44,6 +44,21 @@ static void headers_become_a_bag(void **state)
     arena_done(&mem);
 }
 
+static void an_application_cannot_pass_for_the_system(void **state)
+{
+    static const char *const names[] = {"iothub-app-$.to", "iothub-app-$.", "IOTHUB-APP-iothub-ack",
+                                        "iothub-app-IoTHub-x"};
+    struct arena mem = {0};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        struct http_header header = {str_from(names[i]), STR("x")};
+        struct bag bag;
+        struct why why;
+        check_int(names[i], message_head_read(&header, 1, &mem, &bag, &why), ERR_BAD_INPUT);
+        check_int(names[i], why.code, FAULT_ARGUMENT_INVALID);
+    }
+    arena_done(&mem);
+}
+
 static void what_a_service_may_send(void **state)
 {
     static const struct {
@@ -119,6 +134,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(headers_become_a_bag),
+        cmocka_unit_test(an_application_cannot_pass_for_the_system),
         cmocka_unit_test(what_a_service_may_send),
         cmocka_unit_test(an_id_is_made_up_where_none_was_given),
         cmocka_unit_test(properties_and_body_have_a_size),
