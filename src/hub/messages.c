@@ -117,12 +117,12 @@ void messages_destroy(struct hub *hub)
     uint64_t number;
     void *live;
     hub_timer_stop(hub, &m->timer);
+    heap_done(&m->due); /* while its nodes are there */
     while (map_next(&m->queues, &at, &number, &live)) {
         free(((struct live_queue *)live)->queue.items);
         free(live);
     }
     map_done(&m->queues);
-    heap_done(&m->due);
     free(m);
     hub->messages = NULL;
 }
