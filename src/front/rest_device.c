@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "front/message_head.h"
 #include "front/stamp.h"
+#include "front/throttle.h"
 #include "hub/telemetry.h"
 #include "model/fault.h"
 
@@ -34,7 +35,8 @@ static enum err authenticate(struct caller *caller, const struct identity *ident
     if (device_auth(request->front, &request->offer, identity, &request->grant, why) != ERR_OK)
         return unauthorized(why);
     request->created_ticks = identity->created_ticks;
-    return ERR_OK;
+    return throttle_device(request->front, request->quota, request->quota_count,
+                           request->quota_size, why);
 }
 
 bool device_request_init(struct exchange *exchange, struct device_request *request)
@@ -239,6 +241,9 @@ void rest_device_send(struct exchange *exchange)
         device_fail(exchange, err, &why);
         return;
     }
+    events->request.quota = QUOTA_D2C;
+    events->request.quota_count = events->count;
+    events->request.quota_size = exchange->body.len;
     events->exchange = exchange;
     events->task.ops = &check_ops;
     exchange_task(exchange, &events->task, send_events);
@@ -273,6 +278,8 @@ void rest_device_receive(struct exchange *exchange)
         device_fail(exchange, ERR_BAD_INPUT, &why);
         return;
     }
+    request->quota = QUOTA_C2D_RECEIVES;
+    request->quota_count = 1;
     message_receive_init(receive);
     receive->caller = &request->caller;
     receive->lock_s = (int)seconds;

@@ -11,6 +11,9 @@ struct device_request {
     struct device_offer offer;
     struct device_grant grant; /* once the caller was checked */
     int64_t created_ticks;     /* likewise: generation of the identity */
+    enum quota_class quota;    /* what it draws on once the caller was checked */
+    uint64_t quota_count;
+    size_t quota_size;
 };
 /* Read who asks from path and credentials. False: answered with 401. */
 bool device_request_init(struct exchange *exchange, struct device_request *request);

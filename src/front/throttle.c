@@ -111,6 +111,23 @@ enum err throttle_request(struct exchange *exchange, const struct route *route, 
     return quota_refuse(board, exchange->quota, why);
 }
 
+enum err throttle_device(const struct front *front, enum quota_class class, uint64_t count,
+                         size_t size, struct why *why)
+{
+    struct quota_board *board = front->config.quotas;
+    struct clock *clock = front->config.clock;
+    if (!quota_on(board) || class == QUOTA_FREE)
+        return ERR_OK;
+    enum err err = ERR_OK;
+    if (is_charged(class))
+        err = quota_day_check(board, clock->hub_ticks(clock), why);
+    if (err == ERR_OK && quota_take(board, class, count, 0, clock->mono_ns(clock)) < 0)
+        err = quota_refuse(board, class, why);
+    if (err == ERR_OK && is_charged(class))
+        quota_charge(board, size, clock->hub_ticks(clock));
+    return err;
+}
+
 void throttle_answered(struct exchange *exchange)
 {
     struct quota_board *board = exchange->front->config.quotas;

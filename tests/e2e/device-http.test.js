@@ -88,6 +88,17 @@ withHub('requests of devices', (s) => {
   const as = (more) => ({ auth: token(), ...more });
   const PATH = '/devices/d/messages/devicebound';
 
+  it('draws on the quotas of its hub, once it is known who asks', async () => {
+    const taken = async (name) => (await s.rest.get('/quotas')).json.classes.find((c) => c.name === name).taken;
+    await s.rest.put('/quotas', { profile: 'S1' });
+    const events = '/devices/d/messages/events', before = [await taken('deviceToCloudSends'), await taken('cloudToDeviceReceives')];
+    assert.equal((await s.rest.post(events, 'x', { auth: sas({ sr: `${s.hub.host}/devices/d`, key: Buffer.alloc(32).toString('base64') }) })).status, 401);
+    assert.equal((await s.rest.post(events, 'x', as())).status, 204);
+    assert.equal((await s.rest.get(PATH, as())).status, 204);
+    assert.deepEqual([await taken('deviceToCloudSends') - before[0], await taken('cloudToDeviceReceives') - before[1]], [1, 1]);
+    assert.ok((await s.rest.get('/quotas')).json.messages.used >= 1);
+    await s.rest.put('/quotas', { profile: 'none' });
+  });
   it('an empty queue is 204', async () => {
     assert.equal((await s.rest.get(PATH, as())).status, 204);
   });
