@@ -245,7 +245,7 @@ withHub('the twin, by hand', (s) => {
   it('an empty twin has both sections with their versions', async () => {
     await client.publish('$iothub/twin/GET/?$rid=0', ' ');
     assert.deepEqual(await client.message(), {
-      type: 3, qos: 0, retain: 0, id: undefined, topic: '$iothub/twin/res/200/?$rid=0',
+      type: 3, qos: 0, retain: 0, dup: 0, id: undefined, topic: '$iothub/twin/res/200/?$rid=0',
       payload: '{"desired":{"$version":1},"reported":{"$version":1}}',
     });
   });
