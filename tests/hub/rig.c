@@ -107,6 +107,10 @@ void rig_tell(struct rig *rig)
     struct outbox *outbox = rig->hub->outbox;
     rig_run(rig);
     while (outbox_waiting(rig->hub) > 0 || outbox->cleared != outbox->sent) {
+        if (!outbox->busy) { /* a batch that failed is tried again after a pause */
+            rig_pass_ms(rig, HUB_RETRY_MS);
+            continue;
+        }
         hub_take_in(rig->hub, mailbox_wait(&rig->hub->inbox, INT64_C(1000000000)));
         rig_run(rig);
     }
@@ -202,8 +206,12 @@ void rig_turn(struct rig *rig)
 void rig_run(struct rig *rig)
 {
     for (int i = 0; i < RIG_TURNS_MAX; i++) {
-        if (hub_run(rig->hub) > 0 && !rig->hub->inbox.first)
-            return;
+        if (hub_run(rig->hub) > 0) { /* threads of the event log may have posted meanwhile */
+            struct mail *came = mailbox_take(&rig->hub->inbox);
+            if (!came)
+                return;
+            hub_take_in(rig->hub, came);
+        }
     }
     fail_msg("the hub does not come to rest");
 }
