@@ -53,3 +53,15 @@ struct str twin_etag(int64_t version, struct arena *mem)
         bytes[i] = (char)(uint8_t)(counter >> (56 - 8 * i));
     return base64_encode(mem, str_of(bytes, sizeof(bytes)));
 }
+
+bool twin_patch_touches(yyjson_val *patch, bool replace, const struct str *names, size_t count)
+{
+    if (replace)
+        return true;
+    for (size_t i = 0; i < count && yyjson_is_obj(patch); i++) {
+        patch = yyjson_obj_getn(patch, names[i].ptr, names[i].len);
+        if (!patch)
+            return false;
+    }
+    return true;
+}

@@ -59,6 +59,9 @@ struct twin_update {
     yyjson_val *tags, *desired; /* object or JSON null */
     bool replace;
 };
+/* Whether a write of a section touches what stands at `names`, or something above or below it. */
+bool twin_patch_touches(yyjson_val *patch, bool replace, const struct str *names, size_t count);
+
 /* Read it from a Twin object; other members are ignored. ERR_BAD_INPUT when a section is neither
  * object nor null, or the root is no object. */
 enum err twin_update_read(yyjson_val *root, bool replace, struct twin_update *out, struct why *why);
@@ -68,6 +71,7 @@ struct twin_view {
     const struct identity *identity;
     struct presence presence;
     const struct twin_section *tags, *desired, *reported;
+    struct str configurations; /* {"id":{"status":"Applied"}}; STR_NONE: none targets it */
 };
 static inline int64_t twin_version(const struct twin_section *tags,
                                    const struct twin_section *desired)

@@ -25,6 +25,10 @@ static void open_node(struct metadata *m, struct twin_stamp stamp)
     buf_put_char(m->out, '"');
     if (stamp.version != 0)
         json_put_member_i64(m->out, "$lastUpdatedVersion", stamp.version);
+    if (stamp.by.len > 0) {
+        json_put_member_str(m->out, "$lastUpdatedBy", stamp.by);
+        json_put_member_str(m->out, "$lastUpdatedByDigest", stamp.digest);
+    }
 }
 
 static void put_nodes(struct metadata *m, yyjson_val *object)
@@ -52,7 +56,7 @@ static void put_written(struct metadata *m, const struct twin_section *section, 
     };
     yyjson_val *values = NULL;
     if (!twin_meta_open(&m->meta, section->meta, mem)) {
-        open_node(m, (struct twin_stamp){section->born_ticks, 0});
+        open_node(m, (struct twin_stamp){.ticks = section->born_ticks});
         return;
     }
     open_node(m, m->meta.stamps[0]);
@@ -72,7 +76,7 @@ void twin_put_metadata(struct buf *out, enum twin_part part, const struct twin_s
     if (section->meta.len > 0)
         put_written(&m, section, &mem);
     else
-        open_node(&m, (struct twin_stamp){section->born_ticks, 0});
+        open_node(&m, (struct twin_stamp){.ticks = section->born_ticks});
     buf_put_char(out, '}');
     arena_done(&mem);
 }
@@ -191,6 +195,8 @@ void twin_put_json(struct buf *out, const struct twin_view *view)
     if (!str_eq(view->tags->values, STR("{}"))) /* left out when empty, as recorded */
         json_put_member_raw(out, "tags", view->tags->values);
     put_properties(out, view);
+    if (view->configurations.ptr)
+        json_put_member_raw(out, "configurations", view->configurations);
     if (identity->module_id.len == 0)
         identity_put_edge(out, identity);
     buf_put_char(out, '}');

@@ -346,7 +346,8 @@ static enum err merge(struct merge *m, enum twin_part part, const struct twin_se
     enum err err = keep ? read_old(m, old, part, &values) : ERR_OK;
     if (err != ERR_OK)
         return err;
-    struct twin_stamp now = {write->now_ticks, part == TWIN_DESIRED ? old->version + 1 : 0};
+    struct twin_stamp now = {.ticks = write->now_ticks,
+                             .version = part == TWIN_DESIRED ? old->version + 1 : 0};
     buf_room(&m->values, old->values.len + VALUES_ROOM);
     twin_meta_begin(&m->meta, now, values ? &m->old_meta : NULL, m->mem);
     struct twin_path path = twin_path_root(part);

@@ -50,8 +50,8 @@ static void write_section(struct twin_section *section, enum twin_part part, con
 static void check_twin(const char *rule, const struct twin *twin, const char *want)
 {
     struct buf json = {0};
-    struct twin_view view = {&twin->identity, twin->presence, &twin->tags, &twin->desired,
-                             &twin->reported};
+    struct twin_view view = {&twin->identity, twin->presence,  &twin->tags,
+                             &twin->desired,  &twin->reported, STR_NONE};
     twin_put_json(&json, &view);
     check_str(rule, buf_str(&json), quoted(&mem, want));
     buf_done(&json);

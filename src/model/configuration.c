@@ -1,0 +1,372 @@
+#include "model/configuration.h"
+#include "base/codec.h"
+#include "base/map.h"
+#include "model/fault.h"
+#include <inttypes.h>
+
+#define BAD(...) err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why, __VA_ARGS__)
+#define BAD_CONTENT(...) err_fault(ERR_BAD_INPUT, FAULT_CONFIGURATION_CONTENT, why, __VA_ARGS__)
+
+enum { NAME_SHOWN_MAX = 64 };
+
+bool configuration_id_valid(struct str id)
+{
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.ptr[i];
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') &&
+            (c == '\0' || !strchr("-+%_*!'", c)))
+            return false;
+    }
+    return id.len >= 1 && id.len <= CONFIGURATION_ID_MAX;
+}
+
+/* ---- content ---- */
+
+struct gathering {
+    struct arena *mem;
+    struct configuration_content *out;
+    struct why *why;
+};
+
+static enum err add_setting(struct gathering *g, const struct str *names, size_t count,
+                            yyjson_val *value)
+{
+    struct configuration_content *out = g->out;
+    struct why *why = g->why;
+    if (yyjson_is_null(value))
+        return BAD_CONTENT(
+            "'%.*s' is null: a configuration sets properties, and takes its own away "
+            "when it ends",
+            STR_ARG(str_take(names[count - 1], NAME_SHOWN_MAX)));
+    if (out->count == CONFIGURATION_SETTINGS_MAX)
+        return BAD_CONTENT("a configuration sets %d properties at most",
+                           CONFIGURATION_SETTINGS_MAX);
+    struct str *own = arena_array(g->mem, struct str, count);
+    memcpy(own, names, count * sizeof(*names));
+    out->settings[out->count++] =
+        (struct twin_setting){.names = own, .count = count, .value = value};
+    return ERR_OK;
+}
+
+/* The properties of `value`, which stands at `names`. */
+static enum err gather(struct gathering *g, struct str names[TWIN_DEPTH_MAX], size_t count,
+                       yyjson_val *value)
+{
+    struct why *why = g->why;
+    if (count > 0 && (!yyjson_is_obj(value) || yyjson_obj_size(value) == 0))
+        return add_setting(g, names, count, value);
+    if (!yyjson_is_obj(value))
+        return BAD_CONTENT("properties.desired must be an object");
+    size_t i, max;
+    yyjson_val *key, *member;
+    yyjson_obj_foreach(value, i, max, key, member)
+    {
+        if (count == TWIN_DEPTH_MAX)
+            return BAD_CONTENT("properties stand %d levels deep at most", TWIN_DEPTH_MAX);
+        names[count] = json_str(key);
+        enum err err = gather(g, names, count + 1, member);
+        if (err != ERR_OK)
+            return err;
+    }
+    return ERR_OK;
+}
+
+/* "properties.desired" or "properties.desired.a.b" */
+static enum err gather_path(struct gathering *g, struct str path, yyjson_val *value)
+{
+    struct str names[TWIN_DEPTH_MAX], root = STR("properties.desired"), rest, name;
+    struct why *why = g->why;
+    size_t count = 0;
+    bool more = path.len > root.len;
+    if (!str_starts(path, root) || (more && path.ptr[root.len] != '.'))
+        return BAD_CONTENT("'%.*s' must be properties.desired, or a path below it like "
+                           "properties.desired.fan",
+                           STR_ARG(str_take(path, NAME_SHOWN_MAX)));
+    for (rest = str_skip(path, root.len + 1); more;) {
+        more = str_cut(rest, '.', &name, &rest);
+        if (name.len == 0 || count == TWIN_DEPTH_MAX)
+            return BAD_CONTENT("'%.*s' is no path", STR_ARG(str_take(path, NAME_SHOWN_MAX)));
+        names[count++] = name;
+    }
+    return gather(g, names, count, value);
+}
+
+/* As a twin that has nothing else would take them. */
+static enum err try_settings(const struct configuration_content *content, struct arena *mem,
+                             struct why *why)
+{
+    static const struct twin_writer writer = {STR("c"), STR("d")};
+    struct twin_section fresh = twin_section_fresh(TWIN_DESIRED, TIME_UNSET);
+    struct twin_configured unused;
+    bool won[1] = {false};
+    enum err err = twin_configure(&fresh,
+                                  &(struct twin_configuring){.settings = content->settings,
+                                                             .count = content->count,
+                                                             .writers = &writer},
+                                  won, mem, &unused, why);
+    if (err == ERR_OK)
+        return ERR_OK;
+    struct why reason = *why;
+    return BAD_CONTENT("%s", reason.text);
+}
+
+enum err configuration_content_read(yyjson_val *content, struct arena *mem,
+                                    struct configuration_content *out, struct why *why)
+{
+    static const char *const kinds[] = {
+        [CONFIGURES_DEVICES] = "deviceContent", [CONFIGURES_MODULES] = "moduleContent"};
+    *out = (struct configuration_content){0};
+    if (!yyjson_is_obj(content))
+        return BAD_CONTENT("content must be an object with deviceContent or moduleContent");
+    if (yyjson_obj_size(yyjson_obj_get(content, "modulesContent")) > 0)
+        return BAD_CONTENT(
+            "modulesContent, a deployment to IoT Edge devices, is not carried out by this "
+            "hub: deviceContent and moduleContent are");
+    out->settings = arena_array(mem, struct twin_setting, CONFIGURATION_SETTINGS_MAX);
+    struct gathering g = {mem, out, why};
+    bool found = false;
+    for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++) {
+        yyjson_val *map = yyjson_obj_get(content, kinds[kind]), *key, *value;
+        if (!map || yyjson_is_null(map) || (found && yyjson_obj_size(map) == 0))
+            continue;
+        if (!yyjson_is_obj(map))
+            return BAD_CONTENT("content.%s must be an object", kinds[kind]);
+        if (found && out->count > 0)
+            return BAD_CONTENT("content has deviceContent or moduleContent, not both");
+        found = true;
+        out->kind = (enum configuration_kind)kind;
+        size_t i, max;
+        yyjson_obj_foreach(map, i, max, key, value)
+        {
+            enum err err = gather_path(&g, json_str(key), value);
+            if (err != ERR_OK)
+                return err;
+        }
+    }
+    return try_settings(out, mem, why);
+}
+
+/* ---- the other members ---- */
+
+static struct str json_text(struct arena *mem, yyjson_val *value)
+{
+    struct buf text = {0};
+    if (value)
+        json_put_value(&text, value);
+    else
+        buf_put(&text, STR("null"));
+    struct str copy = str_copy(mem, buf_str(&text));
+    buf_done(&text);
+    return copy;
+}
+
+static enum err read_texts(yyjson_val *object, const char *what, size_t count_max, size_t name_max,
+                           size_t text_max, struct why *why)
+{
+    size_t i, max;
+    yyjson_val *key, *value;
+    if (!yyjson_is_obj(object) || yyjson_obj_size(object) > count_max)
+        return BAD("%s must be an object of at most %zu texts", what, count_max);
+    yyjson_obj_foreach(object, i, max, key, value)
+    {
+        if (!yyjson_is_str(value) || yyjson_get_len(value) > text_max ||
+            yyjson_get_len(key) > name_max || yyjson_get_len(key) == 0)
+            return BAD("%s.%.*s must be a text of at most %zu bytes, its name has %zu at most",
+                       what, STR_ARG(str_take(json_str(key), NAME_SHOWN_MAX)), text_max, name_max);
+    }
+    return ERR_OK;
+}
+
+static enum err read_labels(yyjson_val *body, struct arena *mem, struct configuration *out,
+                            struct why *why)
+{
+    yyjson_val *labels = yyjson_obj_get(body, "labels");
+    if (!labels)
+        return ERR_OK;
+    enum err err = yyjson_is_null(labels) ? ERR_OK
+                                          : read_texts(labels, "labels", CONFIGURATION_LABELS_MAX,
+                                                       CONFIGURATION_LABEL_SIZE_MAX,
+                                                       CONFIGURATION_LABEL_SIZE_MAX, why);
+    if (err == ERR_OK)
+        out->labels = json_text(mem, labels);
+    return err;
+}
+
+static enum err read_metrics(yyjson_val *body, struct arena *mem, struct configuration *out,
+                             struct why *why)
+{
+    yyjson_val *metrics = yyjson_obj_get(body, "metrics");
+    yyjson_val *queries = yyjson_obj_get(metrics, "queries");
+    if (!metrics)
+        return ERR_OK;
+    if (!queries || yyjson_is_null(queries)) {
+        out->metrics = STR("{}");
+        return ERR_OK;
+    }
+    enum err err = read_texts(queries, "metrics.queries", CONFIGURATION_METRICS_MAX,
+                              CONFIGURATION_METRIC_NAME_MAX, CONFIGURATION_BODY_MAX, why);
+    if (err == ERR_OK)
+        out->metrics = json_text(mem, queries);
+    return err;
+}
+
+static enum err read_rest(yyjson_val *body, struct arena *mem, struct configuration *out,
+                          struct why *why)
+{
+    yyjson_val *condition = yyjson_obj_get(body, "targetCondition");
+    yyjson_val *priority = yyjson_obj_get(body, "priority");
+    yyjson_val *version = yyjson_obj_get(body, "schemaVersion");
+    if (condition && !yyjson_is_null(condition) && !yyjson_is_str(condition))
+        return BAD("targetCondition must be a text");
+    if (condition)
+        out->condition =
+            yyjson_is_str(condition) ? str_copy(mem, str_trim(json_str(condition))) : STR("");
+    if (priority && !yyjson_is_null(priority)) {
+        if (!yyjson_is_uint(priority) || yyjson_get_uint(priority) > INT32_MAX)
+            return BAD("priority must be a whole number from 0 to %d", INT32_MAX);
+        out->priority = (int32_t)yyjson_get_uint(priority);
+    }
+    if (version && !yyjson_is_null(version) &&
+        (!yyjson_is_str(version) || yyjson_get_len(version) > CONFIGURATION_LABEL_SIZE_MAX))
+        return BAD("schemaVersion must be a text");
+    if (version)
+        out->schema_version = json_text(mem, version);
+    return ERR_OK;
+}
+
+static bool same_content(yyjson_val *content, const struct configuration *old, struct arena *mem)
+{
+    yyjson_val *stored;
+    const struct json_limits limits = {.size_max = CONFIGURATION_BODY_MAX,
+                                       .depth_max = CONFIGURATION_DEPTH_MAX};
+    return json_read(old->content, &limits, mem, &stored, NULL) == ERR_OK &&
+           yyjson_equals(content, stored);
+}
+
+static enum err read_content(yyjson_val *body, const struct configuration *old, struct arena *mem,
+                             struct configuration *out, struct why *why)
+{
+    yyjson_val *content = yyjson_obj_get(body, "content");
+    if (old && (!content || yyjson_is_null(content) || same_content(content, old, mem)))
+        return ERR_OK;
+    if (old)
+        return err_fault(ERR_BAD_INPUT, FAULT_CONFIGURATION_IMMUTABLE, why,
+                         "The content of a configuration cannot be changed: make a new one, with a "
+                         "higher priority.");
+    struct configuration_content read;
+    enum err err = configuration_content_read(content, mem, &read, why);
+    if (err == ERR_OK) {
+        out->kind = read.kind;
+        out->content = json_text(mem, content);
+    }
+    return err;
+}
+
+enum err configuration_read(struct str id, yyjson_val *body, const struct configuration *old,
+                            int64_t now_ticks, struct arena *mem, struct configuration *out,
+                            struct why *why)
+{
+    struct configuration next = {.id = str_copy(mem, id),
+                                 .schema_version = STR("null"),
+                                 .labels = STR("null"),
+                                 .metrics = STR("{}"),
+                                 .condition = STR(""),
+                                 .created_ticks = now_ticks};
+    if (!yyjson_is_obj(body))
+        return err_fault(ERR_BAD_INPUT, FAULT_FORMAT_ERROR, why,
+                         "a configuration is a JSON object");
+    struct str sent = json_member_str(body, "id");
+    if (!configuration_id_valid(id))
+        return BAD(
+            "a configuration's id has 1 to %d of lower-case letters, digits and - + %% _ * ! '",
+            CONFIGURATION_ID_MAX);
+    if (sent.ptr && !str_eq(sent, id))
+        return BAD("the id in the body is not that of the path");
+    if (old)
+        next = *old;
+    enum err err = read_content(body, old, mem, &next, why);
+    if (err == ERR_OK)
+        err = read_labels(body, mem, &next, why);
+    if (err == ERR_OK)
+        err = read_metrics(body, mem, &next, why);
+    if (err == ERR_OK)
+        err = read_rest(body, mem, &next, why);
+    if (err != ERR_OK)
+        return err;
+    next.etag++;
+    next.updated_ticks = now_ticks;
+    next.pending = true;
+    *out = next;
+    return ERR_OK;
+}
+
+/* ---- out ---- */
+
+struct configuration configuration_copy(struct arena *mem, const struct configuration *c)
+{
+    struct configuration copy = *c;
+    struct str *texts[] = {&copy.id,      &copy.schema_version, &copy.labels,
+                           &copy.content, &copy.metrics,        &copy.condition};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        *texts[i] = str_copy(mem, *texts[i]);
+    return copy;
+}
+
+struct str configuration_etag(const struct configuration *c, struct arena *mem)
+{
+    return base64_encode(mem, str_format(mem, "%" PRId64, c->etag));
+}
+
+struct str configuration_digest(const struct configuration *c, struct arena *mem)
+{
+    return str_format(mem, "%016" PRIx64, hash_stable(c->content));
+}
+
+static void put_system_queries(struct buf *out, const struct configuration *c)
+{
+    bool modules = c->kind == CONFIGURES_MODULES;
+    struct buf text = {0};
+    buf_put(out, STR("\"queries\":{\"targetedCount\":"));
+    if (modules || c->condition.len == 0)
+        buf_put(&text, c->condition.len == 0 ? STR("") : STR("select moduleId "));
+    else
+        buf_put(&text, STR("select deviceId from devices"));
+    if (modules)
+        buf_put(&text, c->condition);
+    else if (c->condition.len > 0 && !str_eq(c->condition, STR("*")))
+        buf_printf(&text, " where %.*s", STR_ARG(c->condition));
+    json_put_str(out, buf_str(&text));
+    buf_reset(&text);
+    buf_printf(&text, "select %s from %s where configurations.[[%.*s]].status = 'Applied'",
+               modules ? "moduleId" : "deviceId", modules ? "devices.modules" : "devices",
+               STR_ARG(c->id));
+    buf_put(out, STR(",\"appliedCount\":"));
+    json_put_str(out, buf_str(&text));
+    buf_put_char(out, '}');
+    buf_done(&text);
+}
+
+void configuration_put_json(struct buf *out, const struct configuration *c,
+                            const struct configuration_numbers *numbers)
+{
+    struct arena mem = {0};
+    buf_put_char(out, '{');
+    json_put_member_str(out, "id", c->id);
+    json_put_member_raw(out, "schemaVersion", c->schema_version);
+    json_put_member_raw(out, "labels", c->labels);
+    json_put_member_raw(out, "content", c->content);
+    json_put_member_str(out, "targetCondition", c->condition);
+    json_put_member_time(out, "createdTimeUtc", c->created_ticks);
+    json_put_member_time(out, "lastUpdatedTimeUtc", c->updated_ticks);
+    json_put_member_i64(out, "priority", c->priority);
+    buf_printf(out,
+               ",\"systemMetrics\":{\"results\":{\"targetedCount\":%" PRIu64
+               ",\"appliedCount\":%" PRIu64 "},",
+               numbers->targeted, numbers->applied);
+    put_system_queries(out, c);
+    buf_printf(out, "},\"metrics\":{\"results\":%.*s,\"queries\":%.*s}", STR_ARG(numbers->results),
+               STR_ARG(c->metrics));
+    json_put_member_str(out, "etag", configuration_etag(c, &mem));
+    buf_put_char(out, '}');
+    arena_done(&mem);
+}
