@@ -248,6 +248,11 @@ static void put_properties(const struct source *src, struct buf *out)
     buf_put_char(out, '}');
 }
 
+static yyjson_val *configurations_tree(const struct source *src)
+{
+    return scratch_tree(src->scratch, SLOT_CONFIGURATIONS, src->doc->twin->configurations);
+}
+
 /* ---- job records ---- */
 
 static const struct job_record *record(const struct source *src)
@@ -374,6 +379,7 @@ static const struct field fields[] = {
     {IN_TWIN, "deviceScope", .needs = IDENTITY, .read = read_device_scope},
     {IN_TWIN, "parentScopes", .needs = IDENTITY, .tree = scopes_tree},
     {IN_TWIN, "modelId", .needs = IDENTITY, .read = read_model_id},
+    {IN_TWIN, "configurations", .tree = configurations_tree, .needs = QUERY_NEEDS_CONFIGURATIONS},
     {IN_TWIN, "tags", .tree = tags_tree, .section = tags, .slot = SLOT_TAGS, .needs = TAGS},
     {IN_TWIN, "properties", IN_PROPERTIES, DESIRED | REPORTED, .read = read_properties,
      .put = put_properties},

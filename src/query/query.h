@@ -35,9 +35,10 @@ enum {
     QUERY_NEEDS_DESIRED = 2,
     QUERY_NEEDS_REPORTED = 4,
     QUERY_NEEDS_PRESENCE = 8,
-    QUERY_NEEDS_IDENTITY = 16, /* more of it than its number and names */
-    QUERY_NEEDS_NAMES = 64,    /* device id and module id */
-    QUERY_NEEDS_METADATA = 32, /* of the sections that are needed, too: times and versions */
+    QUERY_NEEDS_IDENTITY = 16,        /* more of it than its number and names */
+    QUERY_NEEDS_NAMES = 64,           /* device id and module id */
+    QUERY_NEEDS_CONFIGURATIONS = 128, /* which configurations target it */
+    QUERY_NEEDS_METADATA = 32,        /* of the sections that are needed, too: times and versions */
 };
 
 struct query; /* immutable after compiling; lives in the arena it was compiled in */
@@ -62,6 +63,11 @@ bool query_matches_all(
     const struct query *query);                 /* `*`, no condition, or one that is always TRUE */
 uint64_t query_hash(const struct query *query); /* binds paging tokens to their query: stable */
 const char *query_item_type(const struct query *query); /* "Twin", "Raw" or "DeviceJob" */
+
+/* Whether a write of a section of a twin can change the verdict on it: the condition reads something that
+ * the write touches. */
+bool query_reads_write(const struct query *query, enum twin_part part, yyjson_val *patch,
+                       bool replace);
 
 /* When the condition can only be TRUE for documents whose `deviceId` (or `jobId`, for devices.jobs)
  * is one of a list of texts: that list, without duplicates, and true. Found through top-level AND

@@ -15,6 +15,7 @@ enum scratch_slot {
     SLOT_REPORTED_METADATA,
     SLOT_SCOPES,
     SLOT_OUTCOME,
+    SLOT_CONFIGURATIONS,
     SLOTS,
 };
 enum scratch_time { /* texts of times that one expression may compare with each other */

@@ -114,6 +114,7 @@ static inline void read_twin(struct arena *mem, yyjson_val *json, struct test_do
     yyjson_val *thumbprint = yyjson_obj_get(json, "x509Thumbprint"),
                *properties = yyjson_obj_get(json, "properties"),
                *scopes = yyjson_obj_get(json, "parentScopes"),
+               *configurations = yyjson_obj_get(json, "configurations"),
                *version = yyjson_obj_get(json, "version");
     struct str module_id = json_member_str(json, "moduleId");
     *out = (struct test_doc){
@@ -154,6 +155,7 @@ static inline void read_twin(struct arena *mem, yyjson_val *json, struct test_do
         .tags = &out->tags,
         .desired = &out->desired,
         .reported = &out->reported,
+        .configurations = configurations ? json_text(mem, configurations) : STR_NONE,
     };
     out->doc = (struct query_doc){.twin = &out->view};
 }

@@ -140,13 +140,16 @@ enum {
     N = QUERY_NEEDS_NAMES,
     I = QUERY_NEEDS_IDENTITY | N,
     M = QUERY_NEEDS_METADATA,
+    C = QUERY_NEEDS_CONFIGURATIONS,
 };
 static const struct {
     const char *rule, *text;
     unsigned match, project;
 } needs[] = {
-    {"whole twins need all", "SELECT * FROM devices", 0, T | D | R | P | I | M},
-    {"beyond the condition", "SELECT * FROM devices WHERE tags.a = 1", T, D | R | P | I | M},
+    {"whole twins need all", "SELECT * FROM devices", 0, T | D | R | P | I | M | C},
+    {"beyond the condition", "SELECT * FROM devices WHERE tags.a = 1", T, D | R | P | I | M | C},
+    {"configurations alone",
+     "SELECT deviceId FROM devices WHERE configurations.c.status = 'Applied'", C, N},
     {"identity alone", "SELECT deviceId FROM devices WHERE status = 'enabled'", I, 0},
     {"names alone", "SELECT deviceId FROM devices WHERE moduleId = 'x'", N, 0},
     {"more than names", "SELECT status FROM devices WHERE deviceId = 'x'", N, QUERY_NEEDS_IDENTITY},
