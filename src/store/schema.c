@@ -135,8 +135,19 @@ static const char store_v9[] =
     "  device_id TEXT NOT NULL, module_id TEXT NOT NULL, properties TEXT NOT NULL,"
     "  body TEXT NOT NULL);";
 
+/* Configurations, and sets of identities, one row per 65,536 numbers: whom each targets and on whom it is
+ * applied (kinds 1 and 2), and who is to be looked at anew (configuration 0, kind 0). */
+static const char store_v10[] =
+    "CREATE TABLE configuration (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+    "  kind INTEGER NOT NULL, schema_version TEXT NOT NULL, labels TEXT NOT NULL,"
+    "  content TEXT NOT NULL, condition TEXT NOT NULL, metrics TEXT NOT NULL,"
+    "  created INTEGER NOT NULL, updated INTEGER NOT NULL, etag INTEGER NOT NULL,"
+    "  priority INTEGER NOT NULL, pending INTEGER NOT NULL);"
+    "CREATE TABLE configuration_set (configuration INTEGER NOT NULL, kind INTEGER NOT NULL,"
+    "  slice INTEGER NOT NULL, numbers BLOB NOT NULL, PRIMARY KEY (configuration, kind, slice));";
+
 static const char *const store_steps[] = {store_v1, store_v2, store_v3, store_v4, store_v5,
-                                          store_v6, store_v7, store_v8, store_v9};
+                                          store_v6, store_v7, store_v8, store_v9, store_v10};
 _Static_assert(sizeof store_steps / sizeof *store_steps == STORE_SCHEMA, "a step for each version");
 
 const struct schema store_schema = {

@@ -31,6 +31,10 @@
 /* What an index is filled from, ?2 rows at a time. */
 #define FILL(table) "SELECT number, vals FROM " table " WHERE number > ?1 ORDER BY number LIMIT ?2"
 
+#define CONFIGURATION                                                                              \
+    "SELECT number, id, kind, schema_version, labels, content, condition, metrics, created,"       \
+    " updated, etag, priority, pending FROM configuration"
+
 #define JOB                                                                                        \
     "SELECT j.number, j.id, j.type, j.created, j.condition, j.body, p.state, p.start, p.window,"   \
     " p.begun, p.ended, p.failure_reason, p.devices, p.succeeded, p.failed, p.canceled,"           \
@@ -70,6 +74,17 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_WRITE_POLICY] = "INSERT INTO policy (position, name, rights, primary_key, secondary_key)"
                          " VALUES (?1, ?2, ?3, ?4, ?5)",
     [SQL_WRITE_SETTING] = "INSERT OR REPLACE INTO setting (name, value) VALUES (?1, ?2)",
+    [SQL_WRITE_CONFIGURATION] =
+        "INSERT OR REPLACE INTO configuration (number, id, kind, schema_version, labels, content,"
+        " condition, metrics, created, updated, etag, priority, pending)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    [SQL_WRITE_CONFIGURATION_GONE] = "DELETE FROM configuration WHERE number = ?1",
+    [SQL_WRITE_CONFIGURATION_SETS_GONE] = "DELETE FROM configuration_set WHERE configuration = ?1",
+    [SQL_WRITE_CONFIGURATION_SET] =
+        "INSERT OR REPLACE INTO configuration_set (configuration, kind, slice, numbers)"
+        " VALUES (?1, ?2, ?3, ?4)",
+    [SQL_WRITE_CONFIGURATION_SET_GONE] =
+        "DELETE FROM configuration_set WHERE configuration = ?1 AND kind = ?2 AND slice = ?3",
     [SQL_WRITE_IDENTITY_NEW] =
         "INSERT INTO identity (number, device_id, module_id, created, etag, status, "
         "status_reason,"
@@ -200,6 +215,9 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_POLICIES] =
         "SELECT name, rights, primary_key, secondary_key FROM policy ORDER BY position",
     [SQL_SETTING] = "SELECT value FROM setting WHERE name = ?1",
+    [SQL_CONFIGURATIONS] = CONFIGURATION " ORDER BY id",
+    [SQL_CONFIGURATION] = CONFIGURATION " WHERE id = ?1",
+    [SQL_CONFIGURATION_SETS] = "SELECT configuration, kind, slice, numbers FROM configuration_set",
     [SQL_PRESENCE] = "SELECT page, bytes FROM presence ORDER BY page",
     [SQL_NAME] = "SELECT device_id, module_id FROM identity WHERE number = ?1",
     [SQL_FORGOTTEN_NAME] = "SELECT device_id, module_id FROM forgotten WHERE number = ?1",

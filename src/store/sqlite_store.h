@@ -9,6 +9,7 @@
  *   sqlite_write.c  a commit
  *   sqlite_jobs.c   rows of jobs
  *   sqlite_messages.c  messages to devices, notices to services
+ *   sqlite_configurations.c   rows of configurations
  *   sqlite_purge.c  what is no longer needed
  *   checkpoint.c    the thread
  *   sql.c, schema.c the texts */
@@ -141,6 +142,12 @@ enum err sqlite_read_policies(struct store_reader *reader, struct arena *mem, st
                               size_t *count, struct why *why);
 enum err sqlite_read_setting(struct store_reader *reader, struct str name, struct arena *mem,
                              struct str *out, struct why *why);
+enum err sqlite_configurations(struct store_reader *reader, struct str id,
+                               bool (*visit)(void *, const struct configuration *), void *arg,
+                               struct why *why);
+enum err sqlite_configuration_sets(struct store_reader *reader,
+                                   bool (*visit)(void *, const struct config_slice *), void *arg,
+                                   struct why *why);
 enum err sqlite_read_presence(struct store_reader *reader,
                               bool (*visit)(void *, const struct presence_page *), void *arg,
                               struct why *why);

@@ -17,17 +17,19 @@ struct writing {
 typedef enum err write_step(struct writing *w);
 
 static write_step write_counters, write_policies, write_settings, write_routes, write_outbox,
-    write_jobs, follow_indexes, delete_entities, write_identities, write_fleet, write_tags,
-    write_desired, write_reported, write_sessions, write_slices, write_cursors, write_chunks,
-    write_entries, write_outcomes, write_groups, write_events, write_messages, write_pages;
+    write_configurations, write_jobs, follow_indexes, delete_entities, write_identities,
+    write_fleet, write_tags, write_desired, write_reported, write_sessions, write_slices,
+    write_cursors, write_chunks, write_entries, write_outcomes, write_groups, write_events,
+    write_messages, write_pages;
 
 /* Jobs come before deletions, since a job of this very commit may mention the deleted; deletions
  * come before identities, since a name may be given away in the turn that freed it. */
 static write_step *const steps[] = {
-    write_counters, write_policies,  write_settings,   write_routes,   write_outbox, write_jobs,
-    follow_indexes, delete_entities, write_identities, write_fleet,    write_tags,   write_desired,
-    write_reported, write_sessions,  write_slices,     write_cursors,  write_chunks, write_entries,
-    write_outcomes, write_groups,    write_events,     write_messages, write_pages,
+    write_counters,       write_policies, write_settings, write_routes,    write_outbox,
+    write_configurations, write_jobs,     follow_indexes, delete_entities, write_identities,
+    write_fleet,          write_tags,     write_desired,  write_reported,  write_sessions,
+    write_slices,         write_cursors,  write_chunks,   write_entries,   write_outcomes,
+    write_groups,         write_events,   write_messages, write_pages,
 };
 
 static enum err transact(struct writing *w, write_step *const *todo, size_t count);
@@ -425,6 +427,72 @@ static enum err write_outbox(struct writing *w)
         bind_text(query, 7, row->body);
         err = run(w, query);
     }
+    return err;
+}
+
+static enum err remove_configuration(struct writing *w, enum sql which, uint32_t number)
+{
+    enum err err;
+    sqlite3_stmt *query = db_query(w->db, which, &err, w->why);
+    if (err)
+        return err;
+    bind_int(query, 1, number);
+    return run(w, query);
+}
+
+static enum err write_configuration(struct writing *w, const struct configuration *c)
+{
+    enum err err;
+    sqlite3_stmt *query = db_query(w->db, SQL_WRITE_CONFIGURATION, &err, w->why);
+    if (err)
+        return err;
+    bind_int(query, 1, c->number);
+    bind_text(query, 2, c->id);
+    bind_int(query, 3, c->kind);
+    bind_text(query, 4, c->schema_version);
+    bind_text(query, 5, c->labels);
+    bind_text(query, 6, c->content);
+    bind_text(query, 7, c->condition);
+    bind_text(query, 8, c->metrics);
+    bind_int(query, 9, c->created_ticks);
+    bind_int(query, 10, c->updated_ticks);
+    bind_int(query, 11, c->etag);
+    bind_int(query, 12, c->priority);
+    bind_int(query, 13, c->pending);
+    return run(w, query);
+}
+
+static enum err write_config_slice(struct writing *w, const struct config_slice *slice)
+{
+    enum err err;
+    bool gone = !slice->numbers.ptr;
+    sqlite3_stmt *query = db_query(
+        w->db, gone ? SQL_WRITE_CONFIGURATION_SET_GONE : SQL_WRITE_CONFIGURATION_SET, &err, w->why);
+    if (err)
+        return err;
+    bind_int(query, 1, slice->configuration);
+    bind_int(query, 2, slice->kind);
+    bind_int(query, 3, slice->slice);
+    if (!gone)
+        bind_blob(query, 4, slice->numbers);
+    return run(w, query);
+}
+
+/* Removals come first, since an id may be given away in the turn that freed it. */
+static enum err write_configurations(struct writing *w)
+{
+    const struct store_commit *commit = w->commit;
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < commit->configuration_gone_count; i++) {
+        uint32_t number = commit->configurations_gone[i];
+        err = remove_configuration(w, SQL_WRITE_CONFIGURATION_GONE, number);
+        if (!err)
+            err = remove_configuration(w, SQL_WRITE_CONFIGURATION_SETS_GONE, number);
+    }
+    for (size_t i = 0; !err && i < commit->configuration_count; i++)
+        err = write_configuration(w, commit->configurations[i]);
+    for (size_t i = 0; !err && i < commit->config_slice_count; i++)
+        err = write_config_slice(w, &commit->config_slices[i]);
     return err;
 }
 

@@ -155,6 +155,20 @@ enum err store_outbox(struct store_reader *reader, uint64_t after,
     return reader->ops->outbox(reader, after, visit, arg, why);
 }
 
+enum err store_configurations(struct store_reader *reader, struct str id,
+                              bool (*visit)(void *, const struct configuration *), void *arg,
+                              struct why *why)
+{
+    return reader->ops->configurations(reader, id, visit, arg, why);
+}
+
+enum err store_configuration_sets(struct store_reader *reader,
+                                  bool (*visit)(void *, const struct config_slice *), void *arg,
+                                  struct why *why)
+{
+    return reader->ops->configuration_sets(reader, visit, arg, why);
+}
+
 enum err store_read_presence(struct store_reader *reader,
                              bool (*visit)(void *, const struct presence_page *), void *arg,
                              struct why *why)

@@ -17,6 +17,7 @@
  * Errors of every function: ERR_OUTSIDE (FAULT_SERVICE_UNAVAILABLE) disk or database let us down,
  * ERR_CORRUPT stored bytes are not ours. Source: design, chapters Twins, Job engine, Store. */
 #pragma once
+#include "model/configuration.h"
 #include "model/devicebound.h"
 #include "model/job_event.h"
 #include "model/message_route.h"
@@ -26,7 +27,7 @@
 #include <roaring/roaring.h>
 
 enum {
-    STORE_SCHEMA = 9,
+    STORE_SCHEMA = 10,
     STORE_SLICE_BITS = 16,      /* a slice of a target set covers 65,536 numbers */
     STORE_PRESENCE_PAGE = 1024, /* identities per page */
     STORE_CALL_BLOCK = 1 << 20, /* method call numbers reserved at a time */
@@ -179,6 +180,16 @@ struct outbox_row {
     struct str properties, body;     /* JSON, as the event log takes them */
 };
 
+/* Identities among the numbers (slice << 16) .. (slice << 16 | 65535): those that a configuration targets
+ * (kind 1), on which it is applied (2), or, with configuration and kind 0, that are to be looked at anew. */
+struct config_slice {
+    uint32_t configuration;
+    int kind;
+    uint32_t slice;
+    struct str
+        numbers; /* Roaring bitmap, portable serialisation; STR_NONE: none, there is no row */
+};
+
 struct store_counters {
     uint32_t next_number; /* of identities, from 1 */
     uint32_t next_job;    /* from 1 */
@@ -201,7 +212,13 @@ struct store_commit { /* everything that one turn changed; zero what is not need
     size_t route_count;
     const struct outbox_row *outbox; /* inserted */
     size_t outbox_count;
-    uint64_t outbox_done;          /* rows up to this id are removed; 0: none */
+    uint64_t outbox_done;                /* rows up to this id are removed; 0: none */
+    const uint32_t *configurations_gone; /* removed, with their sets */
+    size_t configuration_gone_count;
+    const struct configuration *const *configurations; /* inserted or replaced by number */
+    size_t configuration_count;
+    const struct config_slice *config_slices; /* inserted or replaced */
+    size_t config_slice_count;
     const struct job *const *jobs; /* inserted or updated by number */
     size_t job_count;
     const struct job_slice *slices; /* inserted */
@@ -333,6 +350,13 @@ enum err store_read_routes(struct store_reader *reader, struct arena *mem,
 enum err store_outbox(struct store_reader *reader, uint64_t after,
                       bool (*visit)(void *arg, const struct outbox_row *row), void *arg,
                       struct why *why);
+/* Configurations by id, or the one of this id. */
+enum err store_configurations(struct store_reader *reader, struct str id,
+                              bool (*visit)(void *arg, const struct configuration *c), void *arg,
+                              struct why *why);
+enum err store_configuration_sets(struct store_reader *reader,
+                                  bool (*visit)(void *arg, const struct config_slice *slice),
+                                  void *arg, struct why *why);
 enum err store_read_presence(struct store_reader *reader,
                              bool (*visit)(void *arg, const struct presence_page *page), void *arg,
                              struct why *why);

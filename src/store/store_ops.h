@@ -47,6 +47,12 @@ struct store_reader_ops {
                        size_t *count, struct why *);
     enum err (*outbox)(struct store_reader *, uint64_t after,
                        bool (*visit)(void *, const struct outbox_row *), void *arg, struct why *);
+    enum err (*configurations)(struct store_reader *, struct str id,
+                               bool (*visit)(void *, const struct configuration *), void *arg,
+                               struct why *);
+    enum err (*configuration_sets)(struct store_reader *,
+                                   bool (*visit)(void *, const struct config_slice *), void *arg,
+                                   struct why *);
     enum err (*presence)(struct store_reader *, bool (*visit)(void *, const struct presence_page *),
                          void *arg, struct why *);
     enum err (*find_job)(struct store_reader *, struct str id, uint32_t number, struct arena *,

@@ -627,6 +627,76 @@ static void the_outbox_keeps_its_order_until_it_is_cleared(void **state)
     assert_string_equal(outbox_ids(0, 0), "");
 }
 
+static bool note_configuration(void *arg, const struct configuration *c)
+{
+    struct buf *out = arg;
+    buf_printf(out, "%.*s/%u/%d/%.*s/%.*s/%.*s/%d;", STR_ARG(c->id), c->number, c->priority,
+               STR_ARG(c->condition), STR_ARG(c->content), STR_ARG(c->metrics), c->pending);
+    return true;
+}
+
+static bool note_set(void *arg, const struct config_slice *slice)
+{
+    buf_printf(arg, "%u.%d.%u=%.*s;", slice->configuration, slice->kind, slice->slice,
+               STR_ARG(slice->numbers));
+    return true;
+}
+
+static void check_configurations(const char *rows, const char *sets)
+{
+    struct buf out = {0};
+    ok(store_configurations(reader, STR_NONE, note_configuration, &out, &why));
+    check_text(str_of(out.ptr ? out.ptr : "", out.len), rows);
+    buf_reset(&out);
+    ok(store_configuration_sets(reader, note_set, &out, &why));
+    check_text(str_of(out.ptr ? out.ptr : "", out.len), sets);
+    buf_done(&out);
+}
+
+static void configurations_and_their_sets_come_and_go(void **state)
+{
+    struct configuration a = {.number = 1,
+                              .id = STR("a"),
+                              .schema_version = STR("null"),
+                              .labels = STR("null"),
+                              .content = STR("{}"),
+                              .condition = STR("*"),
+                              .metrics = STR("{}"),
+                              .priority = 5,
+                              .pending = true},
+                         b = a;
+    b.number = 2;
+    b.id = STR("b");
+    const struct configuration *both[] = {&b, &a};
+    const struct config_slice sets[] = {
+        {0, 0, 3, STR("w")}, {1, 1, 0, STR("x")}, {2, 2, 0, STR("y")}};
+    ok(store_commit(store,
+                    &(struct store_commit){.configurations = both,
+                                           .configuration_count = 2,
+                                           .config_slices = sets,
+                                           .config_slice_count = 3},
+                    &why));
+    reopen();
+    check_configurations("a/1/5/*/{}/{}/1;b/2/5/*/{}/{}/1;", "0.0.3=w;1.1.0=x;2.2.0=y;");
+    const struct config_slice less[] = {{0, 0, 3, STR_NONE}, {1, 1, 0, STR("z")}};
+    const uint32_t gone[] = {2};
+    b.number = 3; /* the id is given away in the commit that frees it */
+    b.pending = false;
+    ok(store_commit(store,
+                    &(struct store_commit){.configurations_gone = gone,
+                                           .configuration_gone_count = 1,
+                                           .configurations = both,
+                                           .configuration_count = 1,
+                                           .config_slices = less,
+                                           .config_slice_count = 2},
+                    &why));
+    check_configurations("a/1/5/*/{}/{}/1;b/3/5/*/{}/{}/0;", "1.1.0=z;");
+    struct buf one = {0};
+    ok(store_configurations(reader, STR("b"), note_configuration, &one, &why));
+    check_text(buf_str(&one), "b/3/5/*/{}/{}/0;");
+    buf_done(&one);
+}
+
 static void policies_are_replaced_as_a_whole(void **state)
 {
     struct policy *got;
@@ -1488,6 +1558,8 @@ int store_suite_run(const struct store_backend *which)
         RULE("message routes are replaced as a whole", message_routes_are_replaced_as_a_whole),
         RULE("the outbox keeps its order until it is cleared",
              the_outbox_keeps_its_order_until_it_is_cleared),
+        RULE("configurations and their sets come and go",
+             configurations_and_their_sets_come_and_go),
         RULE("policies are replaced as a whole", policies_are_replaced_as_a_whole),
         RULE("settings are kept by name", settings_are_kept_by_name),
         RULE("presence pages are kept", presence_pages_are_kept),
