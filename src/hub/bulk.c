@@ -1,4 +1,5 @@
 #include "hub/bulk.h"
+#include "hub/configurations.h"
 #include "model/fault.h"
 
 static const char *const mode_words[BULK_MODES] = {
@@ -215,6 +216,7 @@ static enum err write_twin(struct bulk_record *record, struct hub_turn *turn, st
     if (record->reported) {
         entity->reported = reported;
         turn_changed(turn, entity, PART_REPORTED);
+        turn_touch_section(turn, entity->id.number, TWIN_REPORTED, record->reported, false);
     }
     record->number = entity->id.number;
     record->desired_version = entity->desired.version;

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "hub/attach.h"
 #include "hub/authorities.h"
+#include "hub/configurations.h"
 #include "hub/messages.h"
 #include "hub/methods.h"
 #include "hub/notices.h"
@@ -131,6 +132,8 @@ enum err hub_create(const struct hub_config *config, struct hub **out, struct wh
     if (err == ERR_OK)
         err = load_routes(hub, why);
     if (err == ERR_OK)
+        err = configurations_load(hub, why);
+    if (err == ERR_OK)
         err = reserve_first_calls(hub, why);
     if (err == ERR_OK && config->authorities)
         err = hub_authorities_load(hub, why);
@@ -189,6 +192,7 @@ void hub_destroy(struct hub *hub)
     map_done(&hub->calls);
     map_done(&hub->methods_waiting);
     presence_destroy(hub->presence);
+    configurations_destroy(hub->configurations);
     arena_done(&hub->turn.mem);
     free(hub->outbox);
     free(hub);

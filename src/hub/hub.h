@@ -77,11 +77,13 @@ struct hub_stats {                    /* for /metrics; any thread */
         notices_dropped;
 };
 
+struct configurations;
 struct hub {
     struct hub_config config;
     struct store *store;
     struct clock *clock;
     struct presence_table *presence;
+    struct configurations *configurations;
     struct store_counters counters; /* as committed */
     struct mailbox inbox;
     struct gate gate;

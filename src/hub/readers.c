@@ -1,4 +1,5 @@
 #include "hub/readers.h"
+#include "hub/configurations.h"
 #include "model/fault.h"
 #include <assert.h>
 #include <pthread.h>
@@ -70,6 +71,7 @@ static enum err open_context(struct readers *readers, struct read_context *conte
     context->hub = hub;
     context->readers = readers;
     context->presence = hub->presence;
+    context->configurations = hub->configurations->board;
     context->clock = hub->clock;
     context->scratch = query_scratch_create();
     return store_reader_open(hub->store, &context->store, why);

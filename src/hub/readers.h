@@ -4,6 +4,7 @@
  * million twins never delays a device. A job of work is a struct with a function; when it has run,
  * `reply` passes it back to whoever waits. */
 #pragma once
+#include "hub/config_board.h"
 #include "hub/hub.h"
 #include "query/query.h"
 
@@ -20,6 +21,7 @@ struct read_context {        /* what a work may use while it runs */
     struct readers *readers; /* to be asked for help; NULL where there are none */
     struct store_reader *store;
     const struct presence_table *presence;
+    struct config_board *configurations; /* NULL where there are none */
     struct clock *clock;
     struct query_scratch *scratch; /* one per thread */
     int64_t keep_until_ns;         /* monotonic: no way is given before */

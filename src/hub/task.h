@@ -19,6 +19,7 @@
 #include "model/authority.h"
 #include "store/store.h"
 
+struct config_turn;
 struct hub;
 struct hub_task;
 struct hub_turn;
@@ -58,6 +59,7 @@ struct hub_turn {
     int64_t now_ticks; /* hub clock, the same for the whole turn */
     struct turn_set *set;
     struct message_turn *messages; /* of messages.c; NULL while nothing was asked of it */
+    struct config_turn *configs;   /* of hub/configurations.c; NULL: it changes nothing there */
 };
 
 /* Load: names wanted. Asking twice for the same is harmless; parts add up. */

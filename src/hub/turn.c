@@ -1,4 +1,5 @@
 #include "base/log.h"
+#include "hub/configurations.h"
 #include "hub/hub.h"
 #include "hub/messages.h"
 #include "hub/outbox.h"
@@ -271,6 +272,8 @@ void turn_changed(struct hub_turn *turn, struct entity *entity, unsigned parts)
     struct turn_entity *kept = (struct turn_entity *)entity; /* its first member */
     entity->dirty |= parts;
     turn->set->change_count++;
+    if (parts & PART_IDENTITY)
+        turn_touch_identity(turn, entity);
     if (!kept->changed)
         *LIST_ADD(turn, changes, struct turn_entity *) = kept;
     kept->changed = true;
@@ -548,11 +551,13 @@ static enum err commit(struct hub_turn *turn, struct why *why)
         .page_count = set->pages.count,
     };
     messages_put_rows(turn, &changes);
+    config_turn_commit(turn, &changes);
     enum err err = store_commit(turn->hub->store, &changes, why);
     if (err != ERR_OK)
         return err;
     messages_committed(turn);
     turn->hub->counters = set->counters;
+    config_turn_committed(turn);
     if (set->outbox.count > 0)
         outbox_wake(turn->hub);
     if (job_count > 0)
@@ -648,6 +653,7 @@ static struct mail *pass(struct hub_turn *turn, struct mail *tasks)
             act(hub, task);
         }
     }
+    config_turn_done(turn);
     strmap_done(&set.names);
     strmap_done(&set.families);
     map_done(&set.numbers);

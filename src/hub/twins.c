@@ -1,5 +1,6 @@
 #include "hub/twins.h"
 #include "hub/attach.h"
+#include "hub/configurations.h"
 #include "hub/outbox.h"
 #include "model/digital_twin.h"
 #include "model/fault.h"
@@ -47,6 +48,10 @@ enum err twin_apply(struct hub_turn *turn, struct entity *entity, const struct t
     turn_tell_created(turn, entity);
     entity->tags = tags;
     entity->desired = desired;
+    if (update->has_tags)
+        turn_touch_section(turn, entity->id.number, TWIN_TAGS, update->tags, update->replace);
+    if (update->has_desired)
+        turn_touch_section(turn, entity->id.number, TWIN_DESIRED, update->desired, update->replace);
     if (!update->has_tags && !update->has_desired)
         return ERR_OK;
     turn_changed(turn, entity,
@@ -189,6 +194,7 @@ static enum err report_decide(struct hub_task *task, struct hub_turn *turn, stru
     turn_tell_created(turn, entity);
     entity->reported = next;
     turn_changed(turn, entity, PART_REPORTED);
+    turn_touch_section(turn, entity->id.number, TWIN_REPORTED, report->patch, false);
     report->result_version = next.version;
     if (outbox_needs_twins(turn->hub)) { /* then all of it is loaded */
         struct twin_told told = {.version = twin_version(&entity->tags, &entity->desired),

@@ -11,14 +11,16 @@ enum {
 struct steps {
     struct twin_walk *walk;
     struct read_context *context;
-    unsigned match_parts; /* PART_ bits loaded for the verdict */
-    bool bare;            /* of sections it reads no more than values */
-    bool names_only;      /* it reads no more than who it is */
-    bool presence;        /* verdict or answer read it */
-    unsigned late_parts;  /* PART_ bits that the answer needs beyond that; 0: none */
-    uint32_t seen;        /* the last number that was dealt with */
-    int64_t snapshot_ns;  /* when the present snapshot began */
-    int64_t begun_ns;     /* when the first one did */
+    unsigned match_parts;  /* PART_ bits loaded for the verdict */
+    bool bare;             /* of sections it reads no more than values */
+    bool names_only;       /* it reads no more than who it is */
+    bool presence;         /* verdict or answer read it */
+    bool configurations;   /* likewise */
+    struct buf configured; /* what configurations there are of the present twin */
+    unsigned late_parts;   /* PART_ bits that the answer needs beyond that; 0: none */
+    uint32_t seen;         /* the last number that was dealt with */
+    int64_t snapshot_ns;   /* when the present snapshot began */
+    int64_t begun_ns;      /* when the first one did */
     unsigned since_clock;
     bool pause, over; /* why the store's visitor stopped */
     bool may_share;   /* a reader may help with what is left */
@@ -56,10 +58,12 @@ static void plan(struct steps *s)
         match = all;
     s->may_share = s->context->readers && !s->walk->one_state && !s->walk->alone;
     s->presence = (all & QUERY_NEEDS_PRESENCE) != 0;
+    s->configurations = (all & QUERY_NEEDS_CONFIGURATIONS) != 0;
     if (s->walk->numbers_only)
         all = match;
     s->bare = is_bare(match);
-    s->names_only = !(match & ~(unsigned)(QUERY_NEEDS_NAMES | QUERY_NEEDS_PRESENCE));
+    s->names_only = !(
+        match & ~(unsigned)(QUERY_NEEDS_NAMES | QUERY_NEEDS_PRESENCE | QUERY_NEEDS_CONFIGURATIONS));
     s->match_parts = parts_of(match);
     bool late = parts_of(all) & ~s->match_parts || is_bare(all) != s->bare ||
                 (s->names_only && all & QUERY_NEEDS_IDENTITY);
@@ -81,6 +85,7 @@ enum err twin_walk(struct read_context *context, struct twin_walk *walk, struct 
     walk->index[0] = '\0';
     enum err err = named ? find_ids(&s, ids, count) : go_through(&s);
     arena_done(&s.late);
+    buf_done(&s.configured);
     return err != ERR_OK ? err : s.err;
 }
 
@@ -96,6 +101,11 @@ static void view_of(struct steps *s, const struct entity *entity, struct twin_vi
         out->presence = presence_get(s->context->presence, entity->id.number);
     else
         out->presence = PRESENCE_NEVER;
+    out->configurations = STR_NONE;
+    buf_reset(&s->configured);
+    if (s->configurations &&
+        config_board_put(s->context->configurations, entity->id.number, &s->configured))
+        out->configurations = buf_str(&s->configured);
 }
 
 static bool give(struct steps *s, const struct twin_view *view)

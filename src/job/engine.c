@@ -366,6 +366,7 @@ static void collect(struct hub_engine *base, struct hub *hub, size_t room)
         return;
     work_off_todo(engine);
     share_out(engine);
+    configure_collect(engine, room_left(engine));
     purge_some(engine);
 }
 
@@ -374,7 +375,7 @@ static bool busy(const struct hub_engine *base)
     const struct job_engine *engine = (const struct job_engine *)base;
     if (engine->paused)
         return false;
-    if (engine->todo || engine->purge_count > 0)
+    if (engine->todo || engine->purge_count > 0 || configure_busy(engine))
         return true;
     /* An empty bucket was looked at some time ago, unless the timer waits for it to fill. */
     bool may_have_room =
@@ -538,6 +539,7 @@ enum err job_engine_create(const struct job_engine_config *config, struct job_en
     hub_timer_hub(engine->hub, &engine->purge_timer, hub_now_ticks(engine->hub));
     hub_timer_mono(engine->hub, &engine->grace_timer,
                    hub_mono_ns(engine->hub) + JOB_OFFLINE_GRACE_S * NS_PER_S);
+    configure_start(engine);
     hub_set_engine(engine->hub, &engine->base);
     *out = engine;
     return ERR_OK;
@@ -554,6 +556,7 @@ void job_engine_destroy(struct job_engine *engine)
     hub_timer_stop(engine->hub, &engine->pace_timer);
     hub_timer_stop(engine->hub, &engine->purge_timer);
     hub_timer_stop(engine->hub, &engine->grace_timer);
+    configure_stop(engine);
     size_t at = 0;
     uint64_t number;
     void *run;

@@ -23,6 +23,9 @@ enum {
     OUTCOME_SHARED_SIZE_MAX = 256,   /* bytes of an answer that is looked for among earlier ones */
     OUTCOME_SHARED_COUNT_MAX = 1024, /* how many of them a job remembers */
     WAITERS_FEW = 256,               /* targets of a job that is found by each of them */
+    CONFIGURE_CHUNK_MAX = 256,       /* twins that configurations look at in a turn */
+    CONFIGURE_VERDICTS_MAX = 4096,   /* conditions that are tried in a turn */
+    CONFIGURE_LOOK_S = 300,          /* between two looks at what no write announces */
 };
 
 struct run_slice {
@@ -138,6 +141,13 @@ struct waiters {          /* method jobs by the devices that they are for */
     struct run_list wide; /* jobs with more than WAITERS_FEW targets */
 };
 
+struct configure {         /* configurations at work */
+    bool in_turn;          /* a step is in the turn */
+    size_t targeting;      /* readers look for whom they target */
+    int64_t rest_until_ns; /* the store let us down */
+    struct hub_timer rest_timer, look_timer;
+};
+
 struct job_engine {
     struct hub_engine base;
     struct job_engine_config config;
@@ -152,6 +162,7 @@ struct job_engine {
     struct hub_timer retry_timer, pace_timer, purge_timer;
     struct live_jobs live;
     struct waiters waiters;
+    struct configure configure;
     struct hub_timer grace_timer; /* after a start, devices have time to come back */
     bool grace_over;
     bool paused;               /* the store failed: wait for retry_timer */
@@ -275,6 +286,12 @@ void waiters_remove(struct run *run);
 void waiters_tell(struct job_engine *engine, uint32_t number,
                   void (*tell)(struct run *run, uint32_t number));
 void waiters_done(struct waiters *waiters);
+
+/* configure.c: its share of a turn, besides that of the jobs. */
+void configure_start(struct job_engine *engine);
+void configure_stop(struct job_engine *engine);
+bool configure_busy(const struct job_engine *engine);
+void configure_collect(struct job_engine *engine, size_t room);
 
 /* groups.c: at most so many in flight of each value of a tag. */
 void groups_add(struct run_groups *groups, const roaring_bitmap_t *targets); /* the next group */

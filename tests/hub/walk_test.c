@@ -66,7 +66,7 @@ static void see(struct world *w, size_t i)
     struct buf json = {0};
     twin_put_json(&json,
                   &(struct twin_view){&e->id, presence_get(w->rig.hub->presence, e->id.number),
-                                      &e->tags, &e->desired, &e->reported});
+                                      &e->tags, &e->desired, &e->reported, STR_NONE});
     w->text[i] = str_copy(&w->mem, buf_str(&json));
     w->seen[i] = read_json(&w->mem, w->text[i]);
     buf_done(&json);
