@@ -1,5 +1,6 @@
 /* Twins and direct methods over REST. Source: spec/service-rest.md 9, 10. */
 #include "front/routes.h"
+#include "hub/configurations.h"
 #include "hub/methods.h"
 #include "hub/twins.h"
 #include "model/fault.h"
@@ -7,12 +8,18 @@
 static void answer_twin(struct exchange *exchange, const struct entity *entity,
                         struct presence presence)
 {
+    struct hub *hub = exchange->front->config.hub;
+    struct buf configured = {0};
     struct twin_view view = {.identity = &entity->id,
                              .presence = presence,
                              .tags = &entity->tags,
                              .desired = &entity->desired,
-                             .reported = &entity->reported};
+                             .reported = &entity->reported,
+                             .configurations = STR_NONE};
+    if (config_board_put(hub->configurations->board, entity->id.number, &configured))
+        view.configurations = buf_str(&configured);
     twin_put_json(&exchange->out, &view);
+    buf_done(&configured);
 }
 
 static void get_run(struct read_work *work, struct read_context *context)

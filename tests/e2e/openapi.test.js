@@ -237,6 +237,24 @@ withHub('every operation answers what the document says', (s) => {
     await call('completeMessage', { names: { lockToken: lock(await call('receiveMessage')) } });
   });
 
+  // ---- configurations ----
+  drive('putConfiguration');
+  drive('putConfiguration', { note: 'a second time', status: 409 });
+  drive('putConfiguration', { note: 'changed', body: { priority: 11 }, headers: { 'If-Match': '*' } });
+  drive('putConfiguration', { note: 'another version', body: {}, headers: { 'If-Match': '"MQ=="' }, status: 412 });
+  drive('putConfiguration', { note: 'unknown', names: { id: 'nobody' }, headers: { 'If-Match': '*' }, status: 404 });
+  drive('putConfiguration', { note: 'without content', names: { id: 'nobody' }, body: {}, status: 400 });
+  drive('getConfiguration');
+  drive('listConfigurations');
+  drive('listConfigurations', { note: 'one', query: { top: '1' } });
+  drive('testConfigurationQueries');
+  drive('testConfigurationQueries', { note: 'nothing wrong', body: { targetCondition: '*' } });
+  drive('applyConfigurationContent');
+  drive('applyConfigurationContent', { note: 'of no device', names: { id: 'nobody' }, status: 404 });
+  drive('deleteConfiguration', { note: 'another version', headers: { 'If-Match': '"MQ=="' }, status: 412 });
+  drive('deleteConfiguration');
+  drive('deleteConfiguration', { note: 'again', status: 404 });
+
   // ---- events ----
   drive('readEvents');
   drive('readEvents', { note: 'of a device, from a place', query: { position: '0.0.0.0', device: 'dev1', limit: '1' } });
