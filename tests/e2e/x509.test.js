@@ -1,6 +1,7 @@
 // Devices that show a certificate instead of a token, with the Node SDK; certificates made with openssl.
 'use strict';
 const assert = require('node:assert/strict');
+const https = require('node:https');
 const { after, before, it } = require('node:test');
 const device = require('azure-iot-device');
 const { Certificates } = require('./lib/certs');
@@ -276,5 +277,37 @@ withHub('registering CAs', (s) => {
     assert.equal((await ca('remove', 'second')).code, 1);
     assert.equal((await ca('add', 'second')).code, 2);
     assert.equal((await ca('add', 'second', '/no/such/file')).code, 1);
+  });
+});
+
+// ---- HTTPS: no session, so each request proves anew, over one connection or many ----
+
+withHub('devices with certificates over HTTPS', (s) => {
+  const root = certs.authority('Root'), own = certs.selfSigned('own'), signed = certs.make('signed', { issuer: root });
+  // One connection, kept: the hub remembers what it has shown.
+  const kept = ({ cert, key }) => {
+    const agent = new https.Agent({ keepAlive: true, maxSockets: 1, ca: s.hub.ca, cert, key });
+    return (id) => s.rest.post(`/devices/${id}/messages/events`, 'x', { agent, auth: null });
+  };
+  before(async () => {
+    await registryOf(s.hub).create({ deviceId: 'own', authentication: { type: 'selfSigned', x509Thumbprint: { primaryThumbprint: own.sha1 } } });
+    await newDevice(s.hub, 'signed');
+    await put(s, 'root', root.own);
+  });
+
+  it('one connection serves who it shows, and nobody else', async () => {
+    const post = kept(signed);
+    assert.equal((await post('signed')).status, 204);
+    assert.equal((await post('own')).status, 401);
+    assert.equal((await post('signed')).status, 204);
+  });
+
+  it('a CA that is removed is missed on a connection that is open', async () => {
+    const post = kept(signed);
+    assert.equal((await post('signed')).status, 204);
+    await s.rest.delete('/certificates/root');
+    assert.equal((await post('signed')).status, 401);
+    await put(s, 'root', root.own);
+    assert.equal((await post('signed')).status, 204);
   });
 });
