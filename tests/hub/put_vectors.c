@@ -175,6 +175,105 @@ static void put_jobs(yyjson_val *records)
     }
 }
 
+/* ---- messages that wait ---- */
+
+static void put_messages(yyjson_val *twins)
+{
+    uint64_t sequence = 1;
+    size_t i, count;
+    yyjson_val *twin;
+    yyjson_arr_foreach(twins, i, count, twin)
+    {
+        int64_t waiting = yyjson_get_sint(yyjson_obj_get(twin, "cloudToDeviceMessageCount"));
+        struct str device_id = str_from(yyjson_get_str(yyjson_obj_get(twin, "deviceId")));
+        for (int64_t n = 0; n < waiting; n++) {
+            struct message_change change = {.op = ROW_INSERT,
+                                            .number = number_of(device_id),
+                                            .message = {.sequence = sequence,
+                                                        .enqueued_ticks = 0,
+                                                        .expires_ticks = INT64_MAX,
+                                                        .size = 1,
+                                                        .locked_ticks = TIME_UNSET},
+                                            .text = {STR("m"), STR(""), STR("x")}};
+            commit(&(struct store_commit){
+                .messages = &change, .message_count = 1, .next_sequence = ++sequence});
+        }
+    }
+}
+
+/* ---- whom configurations target, and on whom they are applied ---- */
+
+static struct config_slice config_slice(uint32_t configuration, int kind,
+                                        const roaring_bitmap_t *numbers)
+{
+    size_t size = roaring_bitmap_portable_size_in_bytes(numbers);
+    char *bytes = arena_alloc(&mem, size);
+    roaring_bitmap_portable_serialize(numbers, bytes);
+    return (struct config_slice){configuration, kind, 0, str_of(bytes, size)};
+}
+
+/* Its condition names nobody, so that the hub leaves the sets as they are. */
+static void put_configuration(yyjson_val *twins, struct str id, uint32_t number)
+{
+    struct configuration made = {
+        .number = number,
+        .id = id,
+        .kind = CONFIGURES_DEVICES,
+        .schema_version = STR("1.0"),
+        .labels = STR("{}"),
+        .content = STR("{\"deviceContent\":{\"properties.desired.made\":{\"by\":1}}}"),
+        .metrics = STR("{}"),
+        .condition = STR("tags.nobody = 'has it'"),
+        .etag = 1};
+    roaring_bitmap_t *targeted = roaring_bitmap_create(), *applied = roaring_bitmap_create();
+    size_t i, count;
+    yyjson_val *twin;
+    yyjson_arr_foreach(twins, i, count, twin)
+    {
+        yyjson_val *shown = yyjson_obj_getn(yyjson_obj_get(twin, "configurations"), id.ptr, id.len);
+        if (!shown)
+            continue;
+        uint32_t device = number_of(str_from(yyjson_get_str(yyjson_obj_get(twin, "deviceId"))));
+        roaring_bitmap_add(targeted, device);
+        if (strcmp(yyjson_get_str(yyjson_obj_get(shown, "status")), "Applied") == 0)
+            roaring_bitmap_add(applied, device);
+    }
+    const struct config_slice slices[] = {config_slice(number, 1, targeted),
+                                          config_slice(number, 2, applied)};
+    commit(&(struct store_commit){.configurations = (const struct configuration *[]){&made},
+                                  .configuration_count = 1,
+                                  .config_slices = slices,
+                                  .config_slice_count = COUNT(slices)});
+    roaring_bitmap_free(targeted);
+    roaring_bitmap_free(applied);
+}
+
+static void put_configurations(yyjson_val *twins)
+{
+    struct str done[8];
+    size_t known = 0, i, count, j, members;
+    yyjson_val *twin, *name, *shown;
+    yyjson_arr_foreach(twins, i, count, twin)
+    {
+        yyjson_val *all = yyjson_obj_get(twin, "configurations");
+        if (!all)
+            continue;
+        yyjson_obj_foreach(all, j, members, name, shown)
+        {
+            struct str id = str_of(yyjson_get_str(name), yyjson_get_len(name));
+            bool seen = false;
+            for (size_t k = 0; k < known; k++)
+                seen |= str_eq(done[k], id);
+            if (seen)
+                continue;
+            if (known == COUNT(done))
+                exit(4);
+            done[known++] = id;
+            put_configuration(twins, id, (uint32_t)known);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 3)
@@ -187,6 +286,8 @@ int main(int argc, char **argv)
     struct presence_table *presence = presence_create();
     put_twins(vectors, presence);
     put_jobs(yyjson_obj_get(vectors, "deviceJobs"));
+    put_messages(yyjson_obj_get(vectors, "twins"));
+    put_configurations(yyjson_obj_get(vectors, "twins"));
     presence_destroy(presence);
     store_close(store);
     arena_done(&mem);
