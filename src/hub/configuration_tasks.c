@@ -1,7 +1,9 @@
 /* configuration_tasks.c - what operators say about configurations. */
 #include "base/log.h"
 #include "hub/configurations.h"
+#include "hub/quotas.h"
 #include "model/fault.h"
+#include <assert.h>
 #include <stdio.h>
 
 /* ---- can it be understood? ---- */
@@ -84,9 +86,11 @@ static enum err may_put(struct configuration_put *put, const struct configuratio
         return check_etag(old, put->if_match, turn, why);
     if (etag_is_given(put->if_match))
         return missing(put->id, why);
-    if (turn_configuration_count(turn) >= CONFIGURATIONS_MAX)
+    uint32_t most = hub_quotas_count(turn->hub, QUOTA_COUNT_CONFIGURATIONS);
+    assert(most <= CONFIGURATIONS_MAX);
+    if (turn_configuration_count(turn) >= most)
         return err_fault(ERR_LIMIT, FAULT_CONFIGURATION_COUNT, why,
-                         "a hub has %d configurations at most", CONFIGURATIONS_MAX);
+                         "the hub has %u configurations at most", most);
     return ERR_OK;
 }
 

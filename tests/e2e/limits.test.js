@@ -176,6 +176,14 @@ withHub('static limits', (s) => {
     assertFault(await add(100), 409, 'GenericConflict', /100 routes at most/);
     assert.equal((await add(7)).status, 200, 'an old one may change');
   });
+  it('a free hub has 10 configurations', async () => {
+    const add = (i) => s.rest.put(`/configurations/c${i}`, { id: `c${i}`, content: {} });
+    await s.rest.put('/quotas', { profile: 'F1' });
+    for (let i = 0; i < 10; i++) assert.equal((await add(i)).status, 200);
+    assertFault(await add(10), 413, 'ConfigurationCountLimitExceeded', /10 configurations at most/);
+    await s.rest.put('/quotas', { profile: 'none' });
+    assert.equal((await add(10)).status, 200);
+  });
 });
 // Sizes of device messages: mqtt.test.js. Devices of a hub: tests/hub/quotas_test.c. Reported properties:
 // twin.test.js and tests/model/twin_write_test.c.
