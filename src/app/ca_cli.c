@@ -290,15 +290,12 @@ static int run(const struct command *command, int argc, char **argv)
         return EXIT_USAGE;
     }
     struct service service;
-    struct why why;
-    enum err err = service_init(&service, &options.place, &why);
-    if (err != ERR_OK) {
-        fail(&why);
-        return err == ERR_BAD_INPUT ? EXIT_USAGE : EXIT_FAILED;
-    }
-    int result = command->run(&service, &options);
+    int code = service_open(&service, &options.place, "ca");
+    if (code != EXIT_OK)
+        return code;
+    code = command->run(&service, &options);
     service_done(&service);
-    return result;
+    return code;
 }
 
 int cmd_ca(int argc, char **argv)

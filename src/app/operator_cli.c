@@ -174,12 +174,9 @@ static int run(const struct operator_family *family, const struct operator_comma
     if (code != EXIT_OK || done)
         return code;
     struct service service;
-    struct why why;
-    enum err err = service_init(&service, &options.place, &why);
-    if (err != ERR_OK) {
-        operator_complain(&options, err, &why);
-        return err == ERR_BAD_INPUT ? EXIT_USAGE : EXIT_FAILED;
-    }
+    code = service_open(&service, &options.place, name);
+    if (code != EXIT_OK)
+        return code;
     interrupt_watch();
     code = command->run(&service, &options);
     service_done(&service);

@@ -73,6 +73,9 @@ struct service {
  * ERR_NOT_FOUND  a file or folder is not there
  * On an error `out` is done with. */
 enum err service_init(struct service *out, const struct service_place *place, struct why *why);
+/* The same for a command of the program, which complains: EXIT_OK, or the exit code to end with. `command` is
+ * named in the complaint: "policy", "device show". */
+int service_open(struct service *out, const struct service_place *place, const char *command);
 void service_done(struct service *service);
 
 struct service_request {

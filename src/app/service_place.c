@@ -128,3 +128,13 @@ struct str service_name(const struct service *service, struct arena *mem)
 {
     return str_format(mem, "%.*s:%u", STR_ARG(service->who.host), service->port);
 }
+
+int service_open(struct service *out, const struct service_place *place, const char *command)
+{
+    struct why why;
+    enum err err = service_init(out, place, &why);
+    if (err == ERR_OK)
+        return EXIT_OK;
+    fprintf(stderr, "muster %s: %s\n", command, why.text);
+    return err == ERR_BAD_INPUT ? EXIT_USAGE : EXIT_FAILED;
+}
