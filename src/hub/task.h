@@ -58,7 +58,7 @@ struct hub_turn {
     struct arena mem;  /* gone after act */
     int64_t now_ticks; /* hub clock, the same for the whole turn */
     struct turn_set *set;
-    struct message_turn *messages; /* of messages.c; NULL while nothing was asked of it */
+    struct message_turn *messages; /* of message_queues.c; NULL while nothing was asked of it */
     struct config_turn *configs;   /* of hub/configurations.c; NULL: it changes nothing there */
 };
 
@@ -99,7 +99,7 @@ void turn_put_outcome(struct hub_turn *turn, struct job_outcome outcome);
 void turn_put_group(struct hub_turn *turn, struct job_group group);
 void turn_put_page(struct hub_turn *turn, struct presence_page page);
 void turn_put_setting(struct hub_turn *turn, struct store_setting setting); /* texts in turn->mem */
-/* A task of this turn has changed something that is kept elsewhere (messages.c). */
+/* A task of this turn has changed something that is kept elsewhere (message_queues.c). */
 void turn_note_change(struct hub_turn *turn);
 void turn_reserve_calls(struct hub_turn *turn); /* one more STORE_CALL_BLOCK */
 
