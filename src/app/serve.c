@@ -498,12 +498,13 @@ static int start_threads(struct server *server)
                                        .devices_per_second = (uint32_t)options->job_rate};
     if (job_engine_create(&engine, &server->engine, &why) != ERR_OK)
         return fail(&why, EXIT_DATA);
-    server->transfer = transfer_create(&(struct transfer_config){.dir = options->dir,
-                                                                 .hub = server->hub,
-                                                                 .store = server->store,
-                                                                 .rules = options->transfer,
-                                                                 .clock = clock_system(),
-                                                                 .random = random_system()});
+    struct transfer_config transfer = {.dir = options->dir,
+                                       .hub = server->hub,
+                                       .store = server->store,
+                                       .rules = options->transfer,
+                                       .history_days = options->history_days};
+    if (transfer_create(&transfer, &server->transfer, &why) != ERR_OK)
+        return fail(&why, EXIT_DATA);
     server->front =
         front_create(&(struct front_config){.hub = server->hub,
                                             .readers = server->readers,

@@ -23,7 +23,7 @@ struct transfer_worker {
     bool started;
     pthread_mutex_t lock; /* of `answered` */
     pthread_cond_t changed;
-    bool answered; /* the hub has done with the batch */
+    bool answered; /* the hub has done with the task */
 };
 struct carrying { /* under way */
     struct transfer_worker *worker;
@@ -112,7 +112,7 @@ static void put_error(struct carrying *job, struct str id, struct str module, un
     buf_done(&line);
 }
 
-static void batch_answered(struct hub_task *task)
+static void task_answered(struct hub_task *task)
 {
     struct transfer_worker *worker = task->owner;
     pthread_mutex_lock(&worker->lock);
@@ -134,7 +134,7 @@ static enum err submit(struct carrying *job, struct hub_task *task, struct why *
 {
     struct transfer_worker *worker = job->worker;
     worker->answered = false;
-    task->reply = batch_answered;
+    task->reply = task_answered;
     task->owner = worker;
     while (!hub_submit(worker->config.hub, task)) {
         if (!go_on(job))
@@ -234,6 +234,26 @@ static enum err run_import(struct carrying *job, struct why *why)
 
 /* ---- the thread ---- */
 
+/* Until it is on disk: nobody is told of an end that a crash could undo. A hub that stops with a disk that is
+ * full leaves it to the next start. */
+static void end_job(struct carrying *job, const char *reason)
+{
+    struct transfer_worker *worker = job->worker;
+    for (;;) {
+        struct transfer_end end = {.transfers = worker->board, .reason = reason};
+        transfer_end_init(&end);
+        end.task.reply = task_answered;
+        end.task.owner = worker;
+        worker->answered = false;
+        hub_post(worker->config.hub, &end.task);
+        wait_for_answer(worker);
+        arena_done(&end.task.mem);
+        if (end.task.result == ERR_OK || transfers_stopping(worker->board))
+            return;
+        nanosleep(&(struct timespec){.tv_sec = HUB_RETRY_MS / 1000}, NULL);
+    }
+}
+
 static void run_job(struct carrying *job)
 {
     struct why why;
@@ -249,7 +269,7 @@ static void run_job(struct carrying *job)
     else
         log_warn(import ? "import not done" : "export not done",
                  LOG_TEXT_Z("job", job->transfer.id), LOG_TEXT_Z("reason", why.text));
-    transfers_finish(job->worker->board, err == ERR_OK ? NULL : why.text);
+    end_job(job, err == ERR_OK ? NULL : why.text);
 }
 
 static void *work(void *arg)
@@ -267,18 +287,19 @@ static void *work(void *arg)
     }
 }
 
-struct transfer_worker *transfer_create(const struct transfer_config *config)
+enum err transfer_create(const struct transfer_config *config, struct transfer_worker **out,
+                         struct why *why)
 {
-    struct transfer_worker *worker = xcalloc(1, sizeof *worker);
+    struct transfer_worker *worker = *out = xcalloc(1, sizeof *worker);
     worker->config = *config;
     curl_global_init(CURL_GLOBAL_DEFAULT);
     pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->changed, NULL);
-    worker->board = transfers_create(&(struct transfers_config){.clock = config->clock,
-                                                                .random = config->random,
-                                                                .check = check,
-                                                                .arg = &worker->config.rules});
-    return worker;
+    return transfers_create(&(struct transfers_config){.hub = config->hub,
+                                                       .history_days = config->history_days,
+                                                       .check = check,
+                                                       .arg = &worker->config.rules},
+                            &worker->board, why);
 }
 
 enum err transfer_start(struct transfer_worker *worker, struct why *why)
@@ -298,7 +319,7 @@ struct transfers *transfer_board(struct transfer_worker *worker)
 
 void transfer_stop(struct transfer_worker *worker)
 {
-    if (!worker)
+    if (!worker || !worker->board)
         return;
     transfers_stop(worker->board);
     if (worker->started)

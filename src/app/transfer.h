@@ -17,11 +17,12 @@ struct transfer_config {
     struct hub *hub;
     struct store *store;
     struct container_rules rules;
-    struct clock *clock;
-    struct random *random;
+    int64_t history_days; /* of ended jobs; 0: the default */
 };
-/* The board is there from now on, the thread from transfer_start on. */
-struct transfer_worker *transfer_create(const struct transfer_config *config);
+/* The board is there from now on, the thread from transfer_start on. `*out` is to be destroyed even after an
+ * error. */
+enum err transfer_create(const struct transfer_config *config, struct transfer_worker **out,
+                         struct why *why);
 enum err transfer_start(struct transfer_worker *worker, struct why *why);
 struct transfers *transfer_board(struct transfer_worker *worker);
 /* Ends what runs, while the hub still runs. Accepts NULL. */

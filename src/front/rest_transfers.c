@@ -1,7 +1,7 @@
 /* Import and export jobs of the registry. Source: spec/service-rest.md 13.
  *
  *   POST   /jobs/create   begin one
- *   GET    /jobs          those since the hub's start, the newest first
+ *   GET    /jobs          the newest first
  *   GET    /jobs/{id}
  *   DELETE /jobs/{id}     cancel */
 #include "front/routes.h"
@@ -13,24 +13,26 @@ static struct transfers *board(struct exchange *exchange)
     return exchange->front->config.transfers;
 }
 
-static void answer(struct exchange *exchange, enum err err, const struct why *why,
-                   const struct transfer *transfer, bool fresh)
+static void create_finish(struct exchange *exchange)
 {
-    if (err != ERR_OK)
-        exchange_fail(exchange, err, why);
-    else
-        transfer_put(&exchange->out, transfer, fresh);
-    exchange_done(exchange);
+    transfer_put(&exchange->out, &((struct transfer_begin *)exchange->task)->result, true);
 }
 
 void rest_transfer_create(struct exchange *exchange)
 {
-    struct transfer wish = {0}, made;
+    struct transfer_begin *begin = exchange_new(exchange, struct transfer_begin);
     struct why why;
-    enum err err = transfer_read(exchange->json, &exchange->mem, &wish, &why);
+    begin->transfers = board(exchange);
+    enum err err = transfer_read(exchange->json, &exchange->mem, &begin->wish, &why);
     if (err == ERR_OK)
-        err = transfers_add(board(exchange), &wish, &exchange->mem, &made, &why);
-    answer(exchange, err, &why, &made, true);
+        err = transfers_check(begin->transfers, &begin->wish, &why);
+    if (err != ERR_OK) {
+        exchange_fail(exchange, err, &why);
+        exchange_done(exchange);
+        return;
+    }
+    transfer_begin_init(begin);
+    exchange_task(exchange, &begin->task, create_finish);
 }
 
 void rest_transfer_list(struct exchange *exchange)
@@ -53,7 +55,11 @@ void rest_transfer_get(struct exchange *exchange)
     struct why why;
     enum err err =
         transfers_find(board(exchange), exchange->segments[1], &exchange->mem, &transfer, &why);
-    answer(exchange, err, &why, &transfer, false);
+    if (err != ERR_OK)
+        exchange_fail(exchange, err, &why);
+    else
+        transfer_put(&exchange->out, &transfer, false);
+    exchange_done(exchange);
 }
 
 void rest_transfer_cancel(struct exchange *exchange)

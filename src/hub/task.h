@@ -97,6 +97,9 @@ void turn_put_chunk(struct hub_turn *turn, struct job_chunk chunk);
 void turn_put_entry(struct hub_turn *turn, struct job_entry entry);
 void turn_put_outcome(struct hub_turn *turn, struct job_outcome outcome);
 void turn_put_group(struct hub_turn *turn, struct job_group group);
+/* Transfers of lower numbers than `before` go (0: none); `row` lives as long as the turn. */
+void turn_put_transfer(struct hub_turn *turn, const struct transfer *row, uint32_t before);
+bool turn_has_transfers(const struct hub_turn *turn); /* one was put by this turn */
 void turn_put_page(struct hub_turn *turn, struct presence_page page);
 void turn_put_setting(struct hub_turn *turn, struct store_setting setting); /* texts in turn->mem */
 /* A task of this turn has changed something that is kept elsewhere (message_queues.c). */

@@ -59,7 +59,8 @@ struct turn_set {
     uint64_t outbox_done;
     const struct message_route *routes; /* NULL: as they were */
     size_t route_count;
-    struct list slices, cursors, chunks, entries, outcomes, groups, pages, settings;
+    struct list slices, cursors, chunks, entries, outcomes, groups, pages, settings, transfers;
+    uint32_t transfers_before;
     struct store_counters counters;
     bool counters_changed;
     const struct policy *policies;       /* NULL: as they were */
@@ -388,6 +389,19 @@ TURN_PUT(turn_put_group, struct job_group, groups)
 TURN_PUT(turn_put_page, struct presence_page, pages)
 TURN_PUT(turn_put_setting, struct store_setting, settings)
 
+void turn_put_transfer(struct hub_turn *turn, const struct transfer *row, uint32_t before)
+{
+    *LIST_ADD(turn, transfers, struct transfer) = *row;
+    if (before > turn->set->transfers_before)
+        turn->set->transfers_before = before;
+    turn->set->change_count++;
+}
+
+bool turn_has_transfers(const struct hub_turn *turn)
+{
+    return turn->set->transfers.count > 0;
+}
+
 const struct policy *turn_policies(struct hub_turn *turn, size_t *count)
 {
     if (!turn->set->policies)
@@ -547,6 +561,9 @@ static enum err commit(struct hub_turn *turn, struct why *why)
         .group_count = set->groups.count,
         .events = set->events.items,
         .event_count = set->events.count,
+        .transfers = set->transfers.items,
+        .transfer_count = set->transfers.count,
+        .transfers_before = set->transfers_before,
         .pages = set->pages.items,
         .page_count = set->pages.count,
     };

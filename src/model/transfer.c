@@ -100,6 +100,15 @@ enum err transfer_read(yyjson_val *body, struct arena *mem, struct transfer *out
 
 /* ---- showing ---- */
 
+struct str transfer_place(struct str uri)
+{
+    struct str place, rest;
+    if (!uri.ptr || !str_eq_nocase(str_take(uri, 4), STR("http")))
+        return uri.ptr ? uri : STR("");
+    str_cut(uri, '?', &place, &rest);
+    return place;
+}
+
 void transfer_put(struct buf *out, const struct transfer *transfer, bool fresh)
 {
     bool import = transfer->type == TRANSFER_IMPORT;
@@ -112,8 +121,8 @@ void transfer_put(struct buf *out, const struct transfer *transfer, bool fresh)
     json_put_member_str(out, "status", str_from(state_words[transfer->state]));
     json_put_member_i64(out, "progress", transfer->progress);
     if (fresh && import)
-        json_put_member_str(out, "inputBlobContainerUri", transfer->input_uri);
-    json_put_member_str(out, "outputBlobContainerUri", transfer->output_uri);
+        json_put_member_str(out, "inputBlobContainerUri", transfer_place(transfer->input_uri));
+    json_put_member_str(out, "outputBlobContainerUri", transfer_place(transfer->output_uri));
     if (!import)
         json_put_member_bool(out, "excludeKeysInExport", transfer->no_keys);
     json_put_member_bool(out, "useSecondaryStorageAsSource", false);

@@ -27,6 +27,7 @@ enum transfer_state {
     TRANSFER_CANCELLED,
 };
 struct transfer {
+    uint32_t number; /* in the order of their creation, from 1 */
     char id[TRANSFER_ID_SIZE + 1];
     enum transfer_type type;
     enum transfer_state state;
@@ -35,6 +36,7 @@ struct transfer {
     struct str input_uri, output_uri;   /* containers; they may hold a SAS, which is a secret */
     struct str input_name, output_name; /* blobs */
     bool no_keys;
+    bool configurations;                  /* they are carried too */
     char reason[TRANSFER_REASON_MAX + 1]; /* of FAILED */
 };
 
@@ -42,6 +44,8 @@ struct transfer {
  * ERR_BAD_INPUT FAULT_FORMAT_ERROR, FAULT_ARGUMENT_INVALID, FAULT_ARGUMENT_NULL,
  * FAULT_GENERIC_BAD_REQUEST for a type that is none */
 enum err transfer_read(yyjson_val *body, struct arena *mem, struct transfer *out, struct why *why);
+/* A container's address as it may be kept and told: without what follows a '?', which may be a secret. */
+struct str transfer_place(struct str uri);
 /* `fresh`: the answer of its creation, the only one that names the input container. */
 void transfer_put(struct buf *out, const struct transfer *transfer, bool fresh);
 /* Whether a blob may be called so: letters, digits and . _ -, no dot in front. */

@@ -146,8 +146,17 @@ static const char store_v10[] =
     "CREATE TABLE configuration_set (configuration INTEGER NOT NULL, kind INTEGER NOT NULL,"
     "  slice INTEGER NOT NULL, numbers BLOB NOT NULL, PRIMARY KEY (configuration, kind, slice));";
 
-static const char *const store_steps[] = {store_v1, store_v2, store_v3, store_v4, store_v5,
-                                          store_v6, store_v7, store_v8, store_v9, store_v10};
+/* Import and export jobs of the registry. Where from and where to without what follows a '?': that may be a
+ * secret, and secrets of others are not kept here. */
+static const char store_v11[] =
+    "CREATE TABLE transfer (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+    "  type INTEGER NOT NULL, state INTEGER NOT NULL, progress INTEGER NOT NULL,"
+    "  started INTEGER NOT NULL, ended INTEGER NOT NULL, output TEXT NOT NULL,"
+    "  no_keys INTEGER NOT NULL, configurations INTEGER NOT NULL, reason TEXT NOT NULL);";
+
+static const char *const store_steps[] = {store_v1, store_v2,  store_v3, store_v4,
+                                          store_v5, store_v6,  store_v7, store_v8,
+                                          store_v9, store_v10, store_v11};
 _Static_assert(sizeof store_steps / sizeof *store_steps == STORE_SCHEMA, "a step for each version");
 
 const struct schema store_schema = {

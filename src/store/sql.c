@@ -85,6 +85,11 @@ const char *const store_sql[SQL_COUNT] = {
         " VALUES (?1, ?2, ?3, ?4)",
     [SQL_WRITE_CONFIGURATION_SET_GONE] =
         "DELETE FROM configuration_set WHERE configuration = ?1 AND kind = ?2 AND slice = ?3",
+    [SQL_WRITE_TRANSFER] =
+        "INSERT OR REPLACE INTO transfer (number, id, type, state, progress, started, ended, "
+        "output,"
+        " no_keys, configurations, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [SQL_WRITE_TRANSFERS_GONE] = "DELETE FROM transfer WHERE number < ?1",
     [SQL_WRITE_IDENTITY_NEW] =
         "INSERT INTO identity (number, device_id, module_id, created, etag, status, "
         "status_reason,"
@@ -218,6 +223,8 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_CONFIGURATIONS] = CONFIGURATION " ORDER BY id",
     [SQL_CONFIGURATION] = CONFIGURATION " WHERE id = ?1",
     [SQL_CONFIGURATION_SETS] = "SELECT configuration, kind, slice, numbers FROM configuration_set",
+    [SQL_TRANSFERS] = "SELECT number, id, type, state, progress, started, ended, output, no_keys,"
+                      " configurations, reason FROM transfer ORDER BY number",
     [SQL_PRESENCE] = "SELECT page, bytes FROM presence ORDER BY page",
     [SQL_NAME] = "SELECT device_id, module_id FROM identity WHERE number = ?1",
     [SQL_FORGOTTEN_NAME] = "SELECT device_id, module_id FROM forgotten WHERE number = ?1",

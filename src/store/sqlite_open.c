@@ -244,6 +244,7 @@ static const struct store_reader_ops reader_ops = {
     .outbox = sqlite_outbox,
     .configurations = sqlite_configurations,
     .configuration_sets = sqlite_configuration_sets,
+    .transfers = sqlite_transfers,
     .presence = sqlite_read_presence,
     .find_job = sqlite_find_job,
     .scan_jobs = sqlite_scan_jobs,

@@ -145,6 +145,11 @@ enum err sqlite_read_setting(struct store_reader *reader, struct str name, struc
 enum err sqlite_configurations(struct store_reader *reader, struct str id,
                                bool (*visit)(void *, const struct configuration *), void *arg,
                                struct why *why);
+enum err sqlite_write_transfers(struct db *db, const struct store_commit *commit, uint64_t *rows,
+                                struct why *why);
+enum err sqlite_transfers(struct store_reader *reader,
+                          bool (*visit)(void *, const struct transfer *), void *arg,
+                          struct why *why);
 enum err sqlite_configuration_sets(struct store_reader *reader,
                                    bool (*visit)(void *, const struct config_slice *), void *arg,
                                    struct why *why);

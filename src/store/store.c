@@ -169,6 +169,12 @@ enum err store_configuration_sets(struct store_reader *reader,
     return reader->ops->configuration_sets(reader, visit, arg, why);
 }
 
+enum err store_transfers(struct store_reader *reader,
+                         bool (*visit)(void *, const struct transfer *), void *arg, struct why *why)
+{
+    return reader->ops->transfers(reader, visit, arg, why);
+}
+
 enum err store_read_presence(struct store_reader *reader,
                              bool (*visit)(void *, const struct presence_page *), void *arg,
                              struct why *why)

@@ -22,12 +22,13 @@
 #include "model/job_event.h"
 #include "model/message_route.h"
 #include "model/policy.h"
+#include "model/transfer.h"
 #include "model/twin.h"
 #include "query/query.h"
 #include <roaring/roaring.h>
 
 enum {
-    STORE_SCHEMA = 10,
+    STORE_SCHEMA = 11,
     STORE_SLICE_BITS = 16,      /* a slice of a target set covers 65,536 numbers */
     STORE_PRESENCE_PAGE = 1024, /* identities per page */
     STORE_CALL_BLOCK = 1 << 20, /* method call numbers reserved at a time */
@@ -219,6 +220,9 @@ struct store_commit { /* everything that one turn changed; zero what is not need
     size_t configuration_count;
     const struct config_slice *config_slices; /* inserted or replaced */
     size_t config_slice_count;
+    const struct transfer *transfers; /* inserted or replaced by number, without secrets */
+    size_t transfer_count;
+    uint32_t transfers_before;     /* those of lower numbers are removed; 0: none */
     const struct job *const *jobs; /* inserted or updated by number */
     size_t job_count;
     const struct job_slice *slices; /* inserted */
@@ -357,6 +361,10 @@ enum err store_configurations(struct store_reader *reader, struct str id,
 enum err store_configuration_sets(struct store_reader *reader,
                                   bool (*visit)(void *arg, const struct config_slice *slice),
                                   void *arg, struct why *why);
+/* Import and export jobs, the oldest first. */
+enum err store_transfers(struct store_reader *reader,
+                         bool (*visit)(void *arg, const struct transfer *transfer), void *arg,
+                         struct why *why);
 enum err store_read_presence(struct store_reader *reader,
                              bool (*visit)(void *arg, const struct presence_page *page), void *arg,
                              struct why *why);

@@ -53,6 +53,8 @@ struct store_reader_ops {
     enum err (*configuration_sets)(struct store_reader *,
                                    bool (*visit)(void *, const struct config_slice *), void *arg,
                                    struct why *);
+    enum err (*transfers)(struct store_reader *, bool (*visit)(void *, const struct transfer *),
+                          void *arg, struct why *);
     enum err (*presence)(struct store_reader *, bool (*visit)(void *, const struct presence_page *),
                          void *arg, struct why *);
     enum err (*find_job)(struct store_reader *, struct str id, uint32_t number, struct arena *,

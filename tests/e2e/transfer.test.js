@@ -176,10 +176,40 @@ describe('import and export jobs', () => {
     assertFault(await rest.get('/jobs/nothing'), 404, 'JobNotFound');
     assertFault(await rest.delete('/jobs/nothing'), 404, 'JobNotFound');
   });
+  it('jobs of before a start are there after it, that of a crash with a text that says so', async () => {
+    const { json: was } = await rest.get('/jobs');
+    blobs.hold = undefined;
+    const { jobId } = await create({ type: 'import', inputBlobContainerUri: `${blobs.origin}/store/slow?sig=1`, outputBlobContainerUri: `${blobs.origin}/store/box?sig=1` });
+    await until(() => blobs.hold, 'the blob is asked for');
+    await hub.kill9();
+    await hub.start();
+    const { json: [lost, ...others] } = await rest.get('/jobs');
+    assert.deepEqual(others, was);
+    assert.deepEqual([lost.jobId, lost.status, lost.outputBlobContainerUri], [jobId, 'failed', `${blobs.origin}/store/box`]);
+    assert.match(lost.failureReason, /The hub ended while the job ran: create it again/);
+    assert.equal(bodyOf(await registry.getJob(jobId)).status, 'failed');
+    await registry.cancelJob(jobId);
+    assert.equal((await rest.get(`/jobs/${jobId}`)).json.status, 'failed', 'a cancel changes nothing');
+    blobs.hold = undefined;
+    const next = await create({ type: 'import', inputBlobContainerUri: `${blobs.origin}/store/slow?sig=1`, outputBlobContainerUri: inside });
+    await until(() => blobs.hold, 'the blob is asked for');
+    await hub.stop();
+    await hub.start();
+    assert.match((await rest.get(`/jobs/${next.jobId}`)).json.failureReason, /The hub was stopped while the job ran/);
+  });
+  it('what an address holds behind its ? is neither kept nor told', async () => {
+    const job = await create({ type: 'export', outputBlobContainerUri: `${blobs.origin}/store/box?sv=2020&sig=1` });
+    assert.equal(job.outputBlobContainerUri, `${blobs.origin}/store/box`);
+    await ended(job.jobId);
+    assert.ok(!(await rest.get('/jobs')).text.includes('sig='));
+    for (const name of fs.readdirSync(hub.dir).filter((name) => name.startsWith('muster.db')))
+      assert.ok(!fs.readFileSync(path.join(hub.dir, name), 'latin1').includes('sig='), name);
+  });
   it('without --transfer-dir and --transfer-url there is no way', async () => {
+    const { json: was } = await rest.get('/jobs');
     await hub.restart({ args: [] });
     for (const uri of [inside, `${blobs.origin}/store/box?sig=1`])
       assertFault(await rest.post('/jobs/create', { type: 'export', outputBlobContainerUri: uri }), 400, 'BlobContainerValidationError', /--transfer-(dir|url)/);
-    assert.deepEqual((await rest.get('/jobs')).json, [], 'jobs of before the start are forgotten');
+    assert.deepEqual((await rest.get('/jobs')).json, was, 'jobs of before can be seen');
   });
 });

@@ -52,8 +52,9 @@ void house_start(struct house *house, const struct house_config *config)
     house->board = policy_board_create(house->policies, POLICY_BUILT_IN_COUNT);
     house->authorities = authority_board_create(NULL, 0);
     start_domain(house, &why);
-    house->transfers = transfers_create(&(struct transfers_config){
-        .clock = clock_system(), .random = random_system(), .check = refuse_all});
+    must(transfers_create(&(struct transfers_config){.hub = house->hub, .check = refuse_all},
+                          &house->transfers, &why),
+         &why);
     house->front = front_create(&(struct front_config){.hub = house->hub,
                                                        .readers = house->readers,
                                                        .engine = house->engine,

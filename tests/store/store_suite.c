@@ -697,6 +697,52 @@ static void configurations_and_their_sets_come_and_go(void **state)
     buf_done(&one);
 }
 
+static bool note_transfer(void *arg, const struct transfer *t)
+{
+    buf_printf(arg, "%u/%s/%d/%d/%d/%.*s/%d%d/%s;", t->number, t->id + TRANSFER_ID_SIZE - 2,
+               t->type, t->state, t->progress, STR_ARG(t->output_uri), t->no_keys,
+               t->configurations, t->reason);
+    assert_int_equal(t->start_ticks, 5);
+    assert_int_equal(t->end_ticks, t->state == TRANSFER_ENQUEUED ? 0 : 7);
+    return true;
+}
+
+static void check_transfers(const char *rows)
+{
+    struct buf out = {0};
+    ok(store_transfers(reader, note_transfer, &out, &why));
+    check_text(str_of(out.ptr ? out.ptr : "", out.len), rows);
+    buf_done(&out);
+}
+
+static void transfers_are_kept_without_secrets(void **state)
+{
+    struct transfer two[] = {{.number = 1,
+                              .id = "00000000-0000-4000-8000-0000000000aa",
+                              .start_ticks = 5,
+                              .output_uri = STR("https://a.test/box?sig=secret"),
+                              .no_keys = true},
+                             {.number = 2,
+                              .id = "00000000-0000-4000-8000-0000000000bb",
+                              .type = TRANSFER_IMPORT,
+                              .state = TRANSFER_FAILED,
+                              .progress = 40,
+                              .start_ticks = 5,
+                              .end_ticks = 7,
+                              .output_uri = STR("/a?b"),
+                              .configurations = true,
+                              .reason = "broken"}};
+    ok(store_commit(store, &(struct store_commit){.transfers = two, .transfer_count = 2}, &why));
+    reopen();
+    check_transfers("1/aa/0/0/0/https://a.test/box/10/;2/bb/1/3/40//a?b/01/broken;");
+    two[0].state = TRANSFER_COMPLETED;
+    two[0].end_ticks = 7;
+    ok(store_commit(store, &(struct store_commit){.transfers = two, .transfer_count = 1}, &why));
+    check_transfers("1/aa/0/2/0/https://a.test/box/10/;2/bb/1/3/40//a?b/01/broken;");
+    ok(store_commit(store, &(struct store_commit){.transfers_before = 2}, &why));
+    check_transfers("2/bb/1/3/40//a?b/01/broken;");
+}
+
 static void policies_are_replaced_as_a_whole(void **state)
 {
     struct policy *got;
@@ -1560,6 +1606,7 @@ int store_suite_run(const struct store_backend *which)
              the_outbox_keeps_its_order_until_it_is_cleared),
         RULE("configurations and their sets come and go",
              configurations_and_their_sets_come_and_go),
+        RULE("transfers are kept, without secrets", transfers_are_kept_without_secrets),
         RULE("policies are replaced as a whole", policies_are_replaced_as_a_whole),
         RULE("settings are kept by name", settings_are_kept_by_name),
         RULE("presence pages are kept", presence_pages_are_kept),
