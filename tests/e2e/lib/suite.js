@@ -14,12 +14,14 @@ function withHub(name, body, options) {
       it.hub = await startHub(options);
       it.rest = new Rest(it.hub);
     });
+    body(it);
+    // Hooks run in this order, so the tests' own come first: a client of the SDK that is closed when its hub
+    // has gone tries for four minutes to come back.
     after(async () => {
       if (!it.hub) return;
       it.rest.close();
       await it.hub.finish();
     });
-    body(it);
   });
 }
 
