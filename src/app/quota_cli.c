@@ -3,7 +3,7 @@
 #include "app/app.h"
 #include "app/service_client.h"
 #include "app/term.h"
-#include "model/quota.h"
+#include "model/quota_board.h"
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 struct options {
     struct service_place place;
     const char *command, *profile;
-    int64_t units;
+    int64_t units, device_percent;
     bool json;
 };
 
@@ -37,7 +37,11 @@ static void put_table(struct buf *out, yyjson_val *quotas)
     yyjson_val *messages = yyjson_obj_get(quotas, "messages"), *class;
     buf_put(out, STR("profile "));
     term_put_safe(out, json_member_str(quotas, "profile"), SIZE_MAX);
-    buf_printf(out, ", units %" PRIu64 "\n", yyjson_get_uint(yyjson_obj_get(quotas, "units")));
+    buf_printf(out, ", units %" PRIu64, yyjson_get_uint(yyjson_obj_get(quotas, "units")));
+    uint64_t percent = yyjson_get_uint(yyjson_obj_get(quotas, "devicePercent"));
+    if (percent < QUOTA_DEVICE_PERCENT_MAX)
+        buf_printf(out, ", one device at most %" PRIu64 " percent of each class", percent);
+    buf_put_char(out, '\n');
     buf_printf(out, "%-*s %*s %*s %*s %*s %*s\n", COLUMN, "", NUMBER, "per minute", NUMBER,
                "available", NUMBER, "taken", NUMBER, "delayed", NUMBER, "refused");
     size_t index, max;
@@ -69,6 +73,7 @@ static int run(struct service *service, const struct options *options)
         buf_put_char(&body, '{');
         json_put_member_str(&body, "profile", str_from(options->profile));
         json_put_member_i64(&body, "units", options->units);
+        json_put_member_i64(&body, "devicePercent", options->device_percent);
         buf_put_char(&body, '}');
     }
     struct service_request request = {.method = set ? "PUT" : "GET",
@@ -108,6 +113,7 @@ static void help(FILE *out)
         "once\n"
         "and stays.\n\n"
         "  --units N             of the profile (default 1)\n"
+        "  --device-percent N    what one device may have of each class (default 100: all)\n"
         "  --json                as the hub tells it\n\n%s\n"
         "Exit codes: 0 done, 1 failed, 2 wrong usage\n",
         service_help);
@@ -118,6 +124,7 @@ static bool take(int argc, char **argv, struct options *out, bool *done)
     static const struct option long_options[] = {
         SERVICE_OPTIONS,
         {"units", required_argument, NULL, 'u'},
+        {"device-percent", required_argument, NULL, 'p'},
         {"json", no_argument, NULL, 'j'},
         {"help", no_argument, NULL, 'h'},
         {0},
@@ -126,6 +133,9 @@ static bool take(int argc, char **argv, struct options *out, bool *done)
     for (int c; good && (c = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
         if (c == 'u')
             good = option_number("quota", "units", optarg, 1, UINT16_MAX, &out->units);
+        else if (c == 'p')
+            good = option_number("quota", "device-percent", optarg, 1, QUOTA_DEVICE_PERCENT_MAX,
+                                 &out->device_percent);
         else if (c == 'j')
             out->json = true;
         else if (c == 'h')
@@ -153,7 +163,7 @@ static bool makes_sense(const struct options *options)
 
 int cmd_quota(int argc, char **argv)
 {
-    struct options options = {.units = 1};
+    struct options options = {.units = 1, .device_percent = QUOTA_DEVICE_PERCENT_MAX};
     bool done = false;
     bool good = take(argc, argv, &options, &done);
     if (done) {

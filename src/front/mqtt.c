@@ -124,10 +124,12 @@ static enum err authenticate(struct attach *attach, const struct identity *ident
     enum err err = device_auth(op->session->front, &op->offer, identity, &op->grant, why);
     attach->token_expiry_s = op->grant.expires_s;
     /* Who is not known is told so, and takes nothing from those who are. */
-    if (err == ERR_OK && quota_on(config->quotas) &&
-        quota_take(config->quotas, QUOTA_CONNECTIONS, 1, 0, config->clock->mono_ns(config->clock)) <
-            0)
-        err = quota_refuse(config->quotas, QUOTA_CONNECTIONS, why);
+    int64_t none;
+    if (err == ERR_OK && quota_on(config->quotas))
+        err = quota_draw(config->quotas,
+                         &(struct quota_draw){
+                             .class = QUOTA_CONNECTIONS, .number = identity->number, .count = 1},
+                         config->clock->mono_ns(config->clock), &none, why);
     return err;
 }
 

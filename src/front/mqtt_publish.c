@@ -214,11 +214,15 @@ bool session_admit(struct mqtt_session *session, const struct mqtt_publish *publ
     *reason = "the messages of this day are used up";
     if (quota_day_check(board, hub_ticks(front), &why) != ERR_OK)
         return false;
-    *reason = "throttled: too many messages of devices";
-    int64_t now_ns = mono_ns(front);
-    int64_t wait_ns = quota_take(board, QUOTA_D2C, 1, QUOTA_QUEUE_NS, now_ns);
-    if (wait_ns < 0)
+    int64_t now_ns = mono_ns(front), wait_ns;
+    const struct quota_draw draw = {
+        .class = QUOTA_D2C, .number = session->number, .count = 1, .patience_ns = QUOTA_QUEUE_NS};
+    if (quota_draw(board, &draw, now_ns, &wait_ns, &why) != ERR_OK) {
+        *reason = why.code == FAULT_DEVICE_THROTTLING
+                      ? "throttled: too many messages of this device"
+                      : "throttled: too many messages of devices";
         return false;
+    }
     quota_charge(board, publish->payload.len, hub_ticks(front));
     session->held_until_ns = wait_ns > 0 ? now_ns + wait_ns : 0;
     return wait_ns == 0;
@@ -235,8 +239,11 @@ static enum err draw_twin(struct mqtt_session *session, enum topic_kind kind, si
     if (!twin || !quota_on(board))
         return ERR_OK;
     enum err err = quota_day_check(board, hub_ticks(session->front), why);
-    if (err == ERR_OK && quota_take(board, class, 1, 0, mono_ns(session->front)) < 0)
-        err = quota_refuse(board, class, why);
+    int64_t none;
+    if (err == ERR_OK)
+        err = quota_draw(
+            board, &(struct quota_draw){.class = class, .number = session->number, .count = 1},
+            mono_ns(session->front), &none, why);
     if (err == ERR_OK && kind == TOPIC_TWIN_REPORTED)
         quota_charge(board, size, hub_ticks(session->front));
     return err;

@@ -35,7 +35,7 @@ static enum err authenticate(struct caller *caller, const struct identity *ident
     if (device_auth(request->front, &request->offer, identity, &request->grant, why) != ERR_OK)
         return unauthorized(why);
     request->created_ticks = identity->created_ticks;
-    return throttle_device(request->front, request->quota, request->quota_count,
+    return throttle_device(request->front, request->quota, identity->number, request->quota_count,
                            request->quota_size, why);
 }
 

@@ -131,12 +131,13 @@ static void quota_metrics(const struct front *front, struct buf *out)
         return;
     struct quota_profile profile = quota_board_profile(board);
     uint64_t taken[QUOTA_CLASSES], delayed[QUOTA_CLASSES], refused[QUOTA_CLASSES],
-        per_minute[QUOTA_CLASSES];
+        device_refused[QUOTA_CLASSES], per_minute[QUOTA_CLASSES];
     for (unsigned class = 0; class < QUOTA_CLASSES; class ++) {
         const struct quota_bucket *bucket = &board->buckets[class];
         taken[class] = atomic_load(&bucket->taken);
         delayed[class] = atomic_load(&bucket->delayed);
         refused[class] = atomic_load(&bucket->refused);
+        device_refused[class] = atomic_load(&bucket->device_refused);
         per_minute[class] = quota_per_minute(profile, (enum quota_class) class);
     }
     put_classes(out, "quota_taken_total", "counter", "Operations that a quota let through.", taken);
@@ -144,6 +145,10 @@ static void quota_metrics(const struct front *front, struct buf *out)
                 delayed);
     put_classes(out, "quota_refused_total", "counter", "Operations refused by their quota.",
                 refused);
+    put_classes(out, "quota_device_refused_total", "counter",
+                "Operations refused since one device was over its share.", device_refused);
+    GAUGE("quota_device_percent", "The share of a class that one device may have, in percent.",
+          quota_board_device_percent(board));
     put_classes(out, "quota_per_minute", "gauge", "Operations of a class per minute, 0: no limit.",
                 per_minute);
     GAUGE("quota_messages_used", "Messages of this UTC day that were charged, in blocks.",

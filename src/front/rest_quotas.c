@@ -1,7 +1,8 @@
 /* Quotas over REST: ours, for owners only.
  *
  *   GET /quotas   what the hub takes, what was taken since its start, and the day's messages
- *   PUT /quotas   {"profile":"none"|"F1"|"S1"|"S2"|"S3","units":1}; counts from the next request on */
+ *   PUT /quotas   {"profile":"none"|"F1"|"S1"|"S2"|"S3","units":1,"devicePercent":100}; counts from the
+ *                 next request on */
 #include "front/routes.h"
 #include "hub/quotas.h"
 #include "model/fault.h"
@@ -12,16 +13,23 @@ static void put_class(struct buf *out, const struct quota_board *board, enum quo
     const struct quota_bucket *bucket = &board->buckets[class];
     struct quota_profile profile = quota_board_profile(board);
     uint64_t per_minute = quota_per_minute(profile, class);
+    uint32_t percent = quota_board_device_percent(board);
+    bool shared = percent < QUOTA_DEVICE_PERCENT_MAX && quota_class_of_devices(class);
     buf_put_char(out, '{');
     json_put_member_str(out, "name", str_from(quota_class_name(class)));
     if (per_minute) {
         json_put_member_i64(out, "perMinute", (int64_t)per_minute);
         if (class != QUOTA_JOB_DEVICES) /* those have a pace of the engine's */
             json_put_member_i64(out, "available", (int64_t)quota_room(board, class, now_ns));
+        if (shared)
+            json_put_member_i64(out, "perDevicePerMinute",
+                                (int64_t)(per_minute * percent / QUOTA_DEVICE_PERCENT_MAX));
     }
     json_put_member_i64(out, "taken", (int64_t)atomic_load(&bucket->taken));
     json_put_member_i64(out, "delayed", (int64_t)atomic_load(&bucket->delayed));
     json_put_member_i64(out, "refused", (int64_t)atomic_load(&bucket->refused));
+    if (quota_class_of_devices(class))
+        json_put_member_i64(out, "refusedPerDevice", (int64_t)atomic_load(&bucket->device_refused));
     buf_put_char(out, '}');
 }
 
@@ -33,6 +41,7 @@ static void put_quotas(struct exchange *exchange)
     struct buf *out = &exchange->out;
     buf_put_char(out, '{');
     quota_profile_put(out, profile);
+    json_put_member_i64(out, "devicePercent", quota_board_device_percent(board));
     json_put_key(out, "messages");
     buf_put_char(out, '{');
     if (quota_per_day(profile))
@@ -59,10 +68,12 @@ void rest_quota_get(struct exchange *exchange)
     exchange_done(exchange);
 }
 
-/* What the body asks for; a unit when it says nothing. */
-static enum err read_profile(yyjson_val *body, struct quota_profile *out, struct why *why)
+/* What the body asks for; a unit, and no share, when it says nothing. */
+static enum err read_change(yyjson_val *body, struct quota_change *change, struct why *why)
 {
-    yyjson_val *units = yyjson_obj_get(body, "units");
+    struct quota_profile *out = &change->profile;
+    yyjson_val *units = yyjson_obj_get(body, "units"),
+               *percent = yyjson_obj_get(body, "devicePercent");
     struct str word = json_member_str(body, "profile");
     if (!word.ptr || !quota_tier_read(word, &out->tier))
         return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why,
@@ -72,6 +83,12 @@ static enum err read_profile(yyjson_val *body, struct quota_profile *out, struct
         return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why,
                          "units must be a whole number from 1 on");
     out->units = yyjson_is_uint(units) ? (uint32_t)yyjson_get_uint(units) : 1;
+    bool shares = percent && !yyjson_is_null(percent); /* what is no such number is refused as 0 */
+    change->device_percent = shares && yyjson_get_uint(percent) <= QUOTA_DEVICE_PERCENT_MAX
+                                 ? (uint32_t)yyjson_get_uint(percent)
+                                 : 0;
+    if (!shares)
+        change->device_percent = QUOTA_DEVICE_PERCENT_MAX;
     return quota_profile_check(*out, why);
 }
 
@@ -80,7 +97,7 @@ void rest_quota_put(struct exchange *exchange)
     struct why why;
     struct quota_change *change = exchange_new(exchange, struct quota_change);
     quota_change_init(change);
-    enum err err = read_profile(exchange->json, &change->profile, &why);
+    enum err err = read_change(exchange->json, change, &why);
     if (err == ERR_OK) {
         exchange_task(exchange, &change->task, put_quotas);
     } else {

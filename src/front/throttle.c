@@ -111,8 +111,8 @@ enum err throttle_request(struct exchange *exchange, const struct route *route, 
     return quota_refuse(board, exchange->quota, why);
 }
 
-enum err throttle_device(const struct front *front, enum quota_class class, uint64_t count,
-                         size_t size, struct why *why)
+enum err throttle_device(const struct front *front, enum quota_class class, uint32_t number,
+                         uint64_t count, size_t size, struct why *why)
 {
     struct quota_board *board = front->config.quotas;
     struct clock *clock = front->config.clock;
@@ -121,8 +121,11 @@ enum err throttle_device(const struct front *front, enum quota_class class, uint
     enum err err = ERR_OK;
     if (is_charged(class))
         err = quota_day_check(board, clock->hub_ticks(clock), why);
-    if (err == ERR_OK && quota_take(board, class, count, 0, clock->mono_ns(clock)) < 0)
-        err = quota_refuse(board, class, why);
+    int64_t none;
+    if (err == ERR_OK)
+        err = quota_draw(board,
+                         &(struct quota_draw){.class = class, .number = number, .count = count},
+                         clock->mono_ns(clock), &none, why);
     if (err == ERR_OK && is_charged(class))
         quota_charge(board, size, clock->hub_ticks(clock));
     return err;

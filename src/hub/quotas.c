@@ -25,19 +25,24 @@ enum err hub_quotas_load(struct hub *hub, struct why *why)
 {
     struct quota_board *board = hub->config.quotas;
     struct quota_profile profile = {QUOTA_NONE, 1};
+    uint32_t percent = QUOTA_DEVICE_PERCENT_MAX;
     struct arena mem = {0};
     yyjson_val *kept, *used;
     enum err err = read_setting(hub, PROFILE_SETTING, &mem, &kept, why);
     if (err == ERR_OK)
         err = read_setting(hub, USED_SETTING, &mem, &used, why);
     if (err == ERR_OK && kept) {
+        yyjson_val *share = yyjson_obj_get(kept, "devicePercent"); /* hubs of before have none */
+        percent = share ? (uint32_t)yyjson_get_uint(share) : percent;
         profile.units = (uint32_t)yyjson_get_uint(yyjson_obj_get(kept, "units"));
         if (!quota_tier_read(json_member_str(kept, "profile"), &profile.tier) ||
-            quota_profile_check(profile, why) != ERR_OK)
+            quota_profile_check(profile, why) != ERR_OK || percent < 1 ||
+            percent > QUOTA_DEVICE_PERCENT_MAX)
             err = err_fail(ERR_CORRUPT, why, "the stored quota profile is none that we know");
     }
     if (err == ERR_OK) {
         quota_board_init(board, profile);
+        quota_board_set_device_percent(board, percent);
         if (used)
             quota_set_used(board, yyjson_get_sint(yyjson_obj_get(used, "day")),
                            yyjson_get_uint(yyjson_obj_get(used, "blocks")));
@@ -70,11 +75,17 @@ static enum err change_decide(struct hub_task *task, struct hub_turn *turn, stru
 {
     const struct quota_change *change = (struct quota_change *)task;
     enum err err = quota_profile_check(change->profile, why);
+    if (err == ERR_OK &&
+        (change->device_percent < 1 || change->device_percent > QUOTA_DEVICE_PERCENT_MAX))
+        err = err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why,
+                        "devicePercent must be a whole number from 1 to %d",
+                        QUOTA_DEVICE_PERCENT_MAX);
     if (err != ERR_OK)
         return err;
     struct buf text = {0};
     buf_put_char(&text, '{');
     quota_profile_put(&text, change->profile);
+    json_put_member_i64(&text, "devicePercent", change->device_percent);
     buf_put_char(&text, '}');
     turn_put_setting(turn,
                      (struct store_setting){PROFILE_SETTING, str_copy(&turn->mem, buf_str(&text))});
@@ -86,8 +97,10 @@ static enum task_next change_act(struct hub_task *task, struct hub *hub)
 {
     const struct quota_change *change = (struct quota_change *)task;
     quota_board_set(hub->config.quotas, change->profile);
+    quota_board_set_device_percent(hub->config.quotas, change->device_percent);
     log_info("quotas changed", LOG_TEXT_Z("profile", quota_tier_name(change->profile.tier)),
-             LOG_INT("units", change->profile.units));
+             LOG_INT("units", change->profile.units),
+             LOG_INT("device_percent", change->device_percent));
     return TASK_REPLY;
 }
 

@@ -12,10 +12,11 @@ enum err hub_quotas_load(struct hub *hub, struct why *why);
 /* Put the count of the day into a turn when it has grown. */
 void hub_quotas_keep(struct hub_turn *turn);
 
-/* ERR_BAD_INPUT from quota_profile_check. */
+/* ERR_BAD_INPUT from quota_profile_check, or for a share that is none. */
 struct quota_change {
     struct hub_task task;
     struct quota_profile profile;
+    uint32_t device_percent; /* 1 to QUOTA_DEVICE_PERCENT_MAX */
 };
 void quota_change_init(struct quota_change *task);
 

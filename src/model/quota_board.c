@@ -1,6 +1,7 @@
 #include "model/quota_board.h"
 #include "base/time.h"
 #include "model/fault.h"
+#include <assert.h>
 #include <inttypes.h>
 
 #define NS_PER_MINUTE INT64_C(60000000000)
@@ -16,12 +17,14 @@ void quota_board_set(struct quota_board *board, struct quota_profile profile)
         atomic_store(&bucket->cost_ns, cost_ns);
         atomic_store(&bucket->full_at_ns, INT64_MIN);
     }
+    quota_shares_clear(&board->shares);
     atomic_store(&board->on, profile.tier != QUOTA_NONE);
 }
 
 void quota_board_init(struct quota_board *board, struct quota_profile profile)
 {
-    *board = (struct quota_board){0};
+    *board = (struct quota_board){.device_percent = QUOTA_DEVICE_PERCENT_MAX};
+    quota_shares_init(&board->shares);
     quota_board_set(board, profile);
 }
 
@@ -29,6 +32,17 @@ struct quota_profile quota_board_profile(const struct quota_board *board)
 {
     uint32_t both = (uint32_t)atomic_load_explicit(&board->profile, memory_order_relaxed);
     return (struct quota_profile){(enum quota_tier)(both >> 16), both & 0xffff};
+}
+
+void quota_board_set_device_percent(struct quota_board *board, uint32_t percent)
+{
+    assert(percent >= 1 && percent <= QUOTA_DEVICE_PERCENT_MAX);
+    atomic_store(&board->device_percent, percent);
+}
+
+uint32_t quota_board_device_percent(const struct quota_board *board)
+{
+    return (uint32_t)atomic_load_explicit(&board->device_percent, memory_order_relaxed);
 }
 
 /* ---- rates ---- */
@@ -55,6 +69,61 @@ int64_t quota_take(struct quota_board *board, enum quota_class class, uint64_t c
         return 0;
     atomic_fetch_add_explicit(&bucket->delayed, 1, memory_order_relaxed);
     return wait;
+}
+
+/* What a device asks of its own share. False: there is no such limit. */
+static bool share_of(const struct quota_board *board, const struct quota_draw *draw,
+                     struct quota_ask *out)
+{
+    uint32_t percent = quota_board_device_percent(board);
+    int64_t cost_ns =
+        atomic_load_explicit(&board->buckets[draw->class].cost_ns, memory_order_relaxed) *
+        QUOTA_DEVICE_PERCENT_MAX / percent;
+    if (percent == QUOTA_DEVICE_PERCENT_MAX || cost_ns == 0 || draw->number == 0 ||
+        !quota_class_of_devices(draw->class))
+        return false;
+    uint64_t most = (uint64_t)(QUOTA_BURST_NS / cost_ns);
+    *out =
+        (struct quota_ask){.number = draw->number,
+                           .class = (unsigned)draw->class,
+                           .cost_ns = (int64_t)(draw->count < most ? draw->count : most) * cost_ns,
+                           .burst_ns = QUOTA_BURST_NS,
+                           .patience_ns = draw->patience_ns};
+    return true;
+}
+
+static enum err refuse_device(const struct quota_board *board, enum quota_class class,
+                              struct why *why)
+{
+    uint32_t percent = quota_board_device_percent(board);
+    return err_fault(ERR_BUSY, FAULT_DEVICE_THROTTLING, why,
+                     "The device has been throttled: of class %s one device may have %" PRIu64
+                     " operations per minute, %u percent of the hub's.",
+                     quota_class_name(class),
+                     quota_per_minute(quota_board_profile(board), class) * percent /
+                         QUOTA_DEVICE_PERCENT_MAX,
+                     percent);
+}
+
+enum err quota_draw(struct quota_board *board, const struct quota_draw *draw, int64_t now_ns,
+                    int64_t *wait_ns, struct why *why)
+{
+    struct quota_ask ask;
+    bool shares = share_of(board, draw, &ask);
+    int64_t own_wait_ns = shares ? quota_shares_take(&board->shares, &ask, now_ns) : 0;
+    *wait_ns = 0;
+    if (own_wait_ns < 0) {
+        atomic_fetch_add(&board->buckets[draw->class].device_refused, 1);
+        return refuse_device(board, draw->class, why);
+    }
+    int64_t hub_wait_ns = quota_take(board, draw->class, draw->count, draw->patience_ns, now_ns);
+    if (hub_wait_ns < 0) {
+        if (shares)
+            quota_shares_give_back(&board->shares, &ask);
+        return quota_refuse(board, draw->class, why);
+    }
+    *wait_ns = own_wait_ns > hub_wait_ns ? own_wait_ns : hub_wait_ns;
+    return ERR_OK;
 }
 
 uint64_t quota_room(const struct quota_board *board, enum quota_class class, int64_t now_ns)

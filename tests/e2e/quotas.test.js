@@ -115,12 +115,40 @@ describe('quotas', () => {
     assert.equal((await rest.get('/twins/talker')).status, 200);
   });
 
+  it('one device may have its share: 429 DeviceThrottlingLimitExceeded, while others go on', async () => {
+    for (const id of ['greedy', 'modest']) await newDevice(hub, id);
+    const shown = await cli('set', 'S1', '--device-percent', '1', '--json');
+    assert.equal(shown.code, 0, shown.stderr);
+    assert.equal(JSON.parse(shown.stdout).devicePercent, 1);
+    assert.match((await cli('show')).stdout, /^profile S1, units 1, one device at most 1 percent of each class$/m);
+    const receive = async (device) => rest.get(`/devices/${device}/messages/devicebound`);
+    assert.equal(named((await rest.get('/quotas')).json, 'cloudToDeviceReceives').perDevicePerMinute, 10);
+    for (let i = 0; i < 10; i++) assert.equal((await receive('greedy')).status, 204);
+    let answer;
+    do answer = await receive('greedy');
+    while (answer.status === 204); // a slow machine brings new shares, one in six seconds
+    assert.deepEqual([answer.status, answer.headers['iothub-errorcode']], [429, 'DeviceThrottlingLimitExceeded']);
+    assert.ok(Number(answer.headers['retry-after']) >= 1);
+    assert.match(answer.json.Message, /^ErrorCode:DeviceThrottlingLimitExceeded;.* 10 operations per minute/);
+    assert.equal((await receive('modest')).status, 204);
+    assert.ok(named((await rest.get('/quotas')).json, 'cloudToDeviceReceives').refusedPerDevice >= 1);
+    assert.match((await rest.get('/metrics')).text, /^muster_quota_device_refused_total\{class="cloudToDeviceReceives"\} [1-9]/m);
+    await hub.restart();
+    rest.close();
+    rest = new Rest(hub);
+    assert.equal((await rest.get('/quotas')).json.devicePercent, 1, 'it stays');
+    assert.equal((await set('none')).devicePercent, 100, 'and is whole again when nobody says otherwise');
+  });
+
   const refusals = [
     ['a profile that is none', { profile: 'S4' }, /profile must be none, F1, S1, S2 or S3/],
     ['no profile', {}, /profile must be/],
     ['more units than the tier has', { profile: 'S3', units: 11 }, /1 to 10/],
     ['half a unit', { profile: 'S1', units: 0.5 }, /whole number/],
     ['no unit', { profile: 'S1', units: 0 }, /1 to 200/],
+    ['a share of nothing', { profile: 'S1', devicePercent: 0 }, /devicePercent must be a whole number from 1 to 100/],
+    ['more than all', { profile: 'S1', devicePercent: 101 }, /devicePercent must be/],
+    ['a share that is no number', { profile: 'S1', devicePercent: '10' }, /devicePercent must be/],
   ];
   for (const [rule, body, text] of refusals)
     it(`refused: ${rule}`, async () => {

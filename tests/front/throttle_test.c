@@ -240,6 +240,44 @@ static void a_twin_says_429(void **state)
     house_await_gone(house, "slow");
 }
 
+/* One percent of S1: 30 updates and 60 connections a minute. */
+static void a_device_over_its_share_is_told_so_and_others_are_not(void **state)
+{
+    struct house *house = house_of_group();
+    struct line line, other;
+    struct buf out = {0};
+    house_register(house, "quiet");
+    line_join(&line, house, "slow");
+    line_join(&other, house, "quiet");
+    put_subscribe(&out, 1, "$iothub/twin/res/#");
+    line_send(&line, buf_str(&out));
+    expect_id(&line, MQTT_SUBACK, 1);
+    line_send(&other, buf_str(&out));
+    expect_id(&other, MQTT_SUBACK, 1);
+    quota_board_set(&house->quotas, (struct quota_profile){QUOTA_S1, 1});
+    quota_board_set_device_percent(&house->quotas, 1);
+    struct mqtt_packet packet;
+    bool refused = false;
+    for (int i = 0; i < 1000 && !refused; i++) {
+        publish(&line, "$iothub/twin/PATCH/properties/reported/?$rid=1", "{\"a\":1}", 0);
+        packet = line_read(&line);
+        refused = str_starts(packet.publish.topic, STR("$iothub/twin/res/429/?$rid=1"));
+        assert_true(!refused || i >= 30);
+    }
+    assert_true(refused);
+    assert_true(str_starts(packet.publish.payload, STR("{\"errorCode\":429005,")));
+    publish(&other, "$iothub/twin/PATCH/properties/reported/?$rid=2", "{\"a\":1}", 0);
+    packet = line_read(&other);
+    assert_true(str_starts(packet.publish.topic, STR("$iothub/twin/res/204/?$rid=2")));
+    quota_board_set_device_percent(&house->quotas, QUOTA_DEVICE_PERCENT_MAX);
+    free_again(house);
+    buf_done(&out);
+    line_cut(&line);
+    line_cut(&other);
+    house_await_gone(house, "slow");
+    house_await_gone(house, "quiet");
+}
+
 static void new_connections_have_a_rate(void **state)
 {
     struct house *house = house_of_group();
@@ -294,6 +332,7 @@ int main(void)
         cmocka_unit_test(a_device_is_slowed_inside_a_websocket_as_well),
         cmocka_unit_test(a_device_is_dropped_when_the_queue_is_full),
         cmocka_unit_test(a_twin_says_429),
+        cmocka_unit_test(a_device_over_its_share_is_told_so_and_others_are_not),
         cmocka_unit_test(new_connections_have_a_rate),
         cmocka_unit_test(a_hub_that_stops_answers_who_is_held),
     };

@@ -17,6 +17,7 @@ static struct quota_change *change(struct rig *rig, enum quota_tier tier, uint32
     struct quota_change *change = rig_task(rig, quota_change);
     quota_change_init(change);
     change->profile = (struct quota_profile){tier, units};
+    change->device_percent = QUOTA_DEVICE_PERCENT_MAX;
     return change;
 }
 
@@ -30,6 +31,12 @@ static void a_profile_counts_at_once_and_stays(void **state)
     check_int("at once", quota_board_profile(&board).tier, QUOTA_S2);
     check_int("too many units", rig_result(&rig, &change(&rig, QUOTA_S3, 11)->task),
               FAULT_ARGUMENT_INVALID);
+    struct quota_change *shared = change(&rig, QUOTA_S2, 3);
+    shared->device_percent = 101;
+    check_int("more than all", rig_result(&rig, &shared->task), FAULT_ARGUMENT_INVALID);
+    shared = change(&rig, QUOTA_S2, 3);
+    shared->device_percent = 40;
+    check_int("a share", rig_result(&rig, &shared->task), 0);
     rig_disk_full(&rig, true);
     check("a full disk", rig_result(&rig, &change(&rig, QUOTA_S1, 1)->task) != 0);
     check_int("changes nothing", quota_board_profile(&board).tier, QUOTA_S2);
@@ -40,6 +47,7 @@ static void a_profile_counts_at_once_and_stays(void **state)
     start_with_quotas(&rig);
     check_int("after a restart", quota_board_profile(&board).tier, QUOTA_S2);
     check_int("with its units", quota_board_profile(&board).units, 3);
+    check_int("with the share of one device", quota_board_device_percent(&board), 40);
     check_int("none again", rig_result(&rig, &change(&rig, QUOTA_NONE, 1)->task), 0);
     check("off", !quota_on(&board));
     rig_close(&rig);

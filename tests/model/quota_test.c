@@ -169,6 +169,96 @@ static void without_a_profile_nothing_is_limited(void **state)
     check_int("units", quota_board_profile(&board).units, 7);
 }
 
+/* ---- the share of one device ---- */
+
+static enum err draw(struct quota_board *board, uint32_t number, enum quota_class class,
+                     int64_t now, int64_t *wait_ns, struct why *why)
+{
+    struct quota_draw draw = {.class = class, .number = number, .count = 1, .patience_ns = 2 * S};
+    return quota_draw(board, &draw, now, wait_ns, why);
+}
+
+static void a_device_has_its_share_and_no_more(void **state)
+{
+    struct quota_board board;
+    struct why why;
+    int64_t wait;
+    quota_board_init(&board, profile(QUOTA_S1, 1)); /* 3000 twin updates a minute */
+    check_int("all by default", quota_board_device_percent(&board), 100);
+    quota_board_set_device_percent(&board, 1); /* 30 a minute: one in 2 s */
+    for (int i = 0; i < 30; i++)
+        check("a minute's worth goes at once",
+              draw(&board, 7, QUOTA_TWIN_UPDATES, 5 * S, &wait, &why) == ERR_OK && wait == 0);
+    check_int("one waits", draw(&board, 7, QUOTA_TWIN_UPDATES, 5 * S, &wait, &why), ERR_OK);
+    check_int("for its turn", wait, 2 * S);
+    check_int("then it is over", draw(&board, 7, QUOTA_TWIN_UPDATES, 5 * S, &wait, &why), ERR_BUSY);
+    check_int("the fault", why.code, FAULT_DEVICE_THROTTLING);
+    check_str("says how many", str_from(why.text),
+              STR("The device has been throttled: of class twinUpdates one device may have 30 "
+                  "operations per minute, 1 percent of the hub's."));
+    check_int("others go on", draw(&board, 8, QUOTA_TWIN_UPDATES, 5 * S, &wait, &why), ERR_OK);
+    check_int("at once", wait, 0);
+    check_int("as it does in other classes", draw(&board, 7, QUOTA_TWIN_READS, 5 * S, &wait, &why),
+              ERR_OK);
+    const struct quota_bucket *bucket = &board.buckets[QUOTA_TWIN_UPDATES];
+    check_int("the hub was asked for what was let through", atomic_load(&bucket->taken), 32);
+    check_int("counted apart", atomic_load(&bucket->refused), 0);
+    check_int("counted apart", atomic_load(&bucket->device_refused), 1);
+    check_int("later there is room", draw(&board, 7, QUOTA_TWIN_UPDATES, 9 * S, &wait, &why),
+              ERR_OK);
+    quota_board_set_device_percent(&board, 100);
+    check_int("all again", draw(&board, 7, QUOTA_TWIN_UPDATES, 9 * S, &wait, &why), ERR_OK);
+    check_int("at once", wait, 0);
+}
+
+static void a_share_is_of_what_devices_ask_for(void **state)
+{
+    struct quota_board board;
+    struct why why;
+    int64_t wait;
+    quota_board_init(&board, profile(QUOTA_S1, 1));
+    quota_board_set_device_percent(&board, 1);
+    for (int i = 0; i < 20; i++)
+        check_int("queries are the services'", draw(&board, 7, QUOTA_QUERIES, 0, &wait, &why),
+                  ERR_OK);
+    for (int i = 0; i < 3000; i++)
+        check_int("nobody has no share", draw(&board, 0, QUOTA_TWIN_UPDATES, 0, &wait, &why),
+                  ERR_OK);
+    while (draw(&board, 0, QUOTA_TWIN_UPDATES, 0, &wait, &why) == ERR_OK)
+        continue;
+    check_int("the hub's own limit has its own name", why.code, FAULT_THROTTLING);
+    check_int("a device hears it too", draw(&board, 9, QUOTA_TWIN_UPDATES, 0, &wait, &why),
+              ERR_BUSY);
+    check_int("the hub's", why.code, FAULT_THROTTLING);
+    for (int i = 0; i < 30; i++)
+        check_int("and has lost nothing of its share",
+                  draw(&board, 9, QUOTA_TWIN_UPDATES, 120 * S, &wait, &why), ERR_OK);
+    check_int("at once", wait, 0);
+}
+
+/* The table is small; who runs away stays in it among any number of devices. */
+static void a_million_devices_hide_none_that_runs_away(void **state)
+{
+    struct quota_board board;
+    struct why why;
+    int64_t wait;
+    quota_board_init(&board, profile(QUOTA_S3, 10)); /* 150000 twin updates a minute */
+    quota_board_set_device_percent(&board, 1);
+    unsigned served = 0;
+    for (uint32_t i = 1; i <= 120000; i++) {
+        check_int("who asks once is never refused",
+                  quota_draw(&board,
+                             &(struct quota_draw){
+                                 .class = QUOTA_TWIN_UPDATES, .number = i + 10, .count = 1},
+                             i * (S / 2000), &wait, &why),
+                  ERR_OK);
+        if (i % 4 == 0)
+            served += draw(&board, 1, QUOTA_TWIN_UPDATES, i * (S / 2000), &wait, &why) == ERR_OK;
+    }
+    /* a minute's worth at once, a minute's worth in this minute, and what waits: 25 a second */
+    check_int("its share", served, 1500 + 1500 + 50 - 1);
+}
+
 static void the_messages_of_a_day(void **state)
 {
     struct quota_board board;
@@ -201,6 +291,9 @@ int main(void)
         cmocka_unit_test(a_bulk_request_counts_each_device),
         cmocka_unit_test(the_rate_is_exact),
         cmocka_unit_test(without_a_profile_nothing_is_limited),
+        cmocka_unit_test(a_device_has_its_share_and_no_more),
+        cmocka_unit_test(a_share_is_of_what_devices_ask_for),
+        cmocka_unit_test(a_million_devices_hide_none_that_runs_away),
         cmocka_unit_test(the_messages_of_a_day),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
