@@ -1,4 +1,7 @@
-/* mqtt_session.h - what the files of the MQTT front share: the session and its operations. */
+/* mqtt_session.h - what the files of the MQTT front share: the session and its operations.
+ *
+ *   bytes --mqtt_read.c--> packets --> mqtt_connect.c, mqtt_subscribe.c, mqtt_publish.c --op--> hub
+ *   device <--bytes-- mqtt.c, mqtt_message.c <--orders of the hub-- link.c      <--mqtt_op.c-- hub */
 #pragma once
 #include "front/device_auth.h"
 #include "front/mqtt.h"
@@ -95,30 +98,54 @@ struct mqtt_op {
     };
 };
 
+/* ---- mqtt_op.c ---- */
 struct mqtt_op *op_create(struct mqtt_session *session, enum op_kind kind);
 void op_destroy(struct mqtt_op *op);
 /* Send it off; false when the hub is full: it stays the caller's. */
 bool op_submit(struct mqtt_op *op);
 void op_post(struct mqtt_op *op); /* always taken: for what ends something */
 
+/* ---- mqtt.c ---- */
 /* Write whole packets to the device: append them to what session_out gives, then say session_sent.
  * `spare` is an empty buffer that serves where bytes cannot go out as they are. */
 struct buf *session_out(struct mqtt_session *session, struct buf *spare);
 void session_sent(struct mqtt_session *session, struct buf *spare);
 /* End the connection, with a reason for the log (NULL: none worth a line). */
 void session_close(struct mqtt_session *session, const char *reason);
+/* Free it if its connection is closed and nothing is under way. */
+void session_free_over(struct mqtt_session *session);
 
-/* mqtt_publish.c: may it be looked at now? False: not before session->held_until_ns, or, with `*reason`
- * set, never. */
+/* ---- mqtt_read.c ---- */
+/* It was not read for a while: read on if it may be again. What frames had brought already is looked at
+ * here, since no new byte may come. */
+void session_read_on(struct mqtt_session *session);
+
+/* ---- mqtt_connect.c ---- */
+/* A CONNECT; it may end with a refusal, and the connection with it. */
+void session_connect(struct mqtt_session *session, const struct mqtt_connect *connect);
+void session_attached(struct mqtt_session *session, struct mqtt_op *op); /* the hub has answered */
+void session_detach(struct mqtt_session *session);                       /* when attached */
+/* Is the CA that it came in by trusted still? Costs nothing while nobody changes CAs. */
+bool session_trusted(struct mqtt_session *session);
+
+/* ---- mqtt_subscribe.c ---- */
+/* False: the hub is full. */
+bool session_subscribe(struct mqtt_session *session, const struct mqtt_subscribe *subscribe,
+                       bool unsubscribe);
+void session_subscribed(struct mqtt_session *session, struct mqtt_op *op);
+
+/* ---- mqtt_publish.c ---- */
+/* May a PUBLISH be looked at now? False: not before session->held_until_ns, or, with `*reason` set,
+ * never. */
 bool session_admit(struct mqtt_session *session, const struct mqtt_publish *publish,
                    const char **reason);
-/* mqtt_message.c: a cloud-to-device message goes out; a PUBACK comes back. */
-void session_message(struct mqtt_session *session, const struct link_letter *letter);
-void session_puback(struct mqtt_session *session, uint16_t packet_id);
-
-/* mqtt_publish.c: a PUBLISH of the device. False: the connection must end, `*reason` says why. */
+/* A PUBLISH of the device. False: the connection must end, `*reason` says why. */
 bool session_publish(struct mqtt_session *session, const struct mqtt_publish *publish,
                      const char **reason);
 void session_publish_will(struct mqtt_session *session);
 /* The answer of an operation that a publish began. */
 void session_publish_done(struct mqtt_session *session, struct mqtt_op *op);
+
+/* ---- mqtt_message.c: a cloud-to-device message goes out; a PUBACK comes back ---- */
+void session_message(struct mqtt_session *session, const struct link_letter *letter);
+void session_puback(struct mqtt_session *session, uint16_t packet_id);
