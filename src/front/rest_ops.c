@@ -78,6 +78,8 @@ static void store_metrics(const struct front *front, struct buf *out)
     GAUGE("store_commit_seconds_max", "The slowest commit.", (double)stats.commit_ns_max / 1e9);
     COUNTER("store_rows_written_total", "Rows written.", stats.rows_written);
     COUNTER("store_checkpoints_total", "Checkpoints of the write-ahead log.", stats.checkpoints);
+    COUNTER("store_twins_recalled_total", "Twins that were answered from memory.", stats.recalled);
+    COUNTER("store_twins_not_recalled_total", "Twins that were not in memory.", stats.not_recalled);
     GAUGE("store_wal_bytes", "Size of the write-ahead log in use.", stats.wal_bytes);
     GAUGE("store_database_bytes", "Size of the database file.", stats.database_bytes);
 }

@@ -27,7 +27,7 @@ static void get_run(struct read_work *work, struct read_context *context)
     struct exchange *exchange = work->owner;
     struct str device_id = exchange->segments[1], module_id = route_module(exchange);
     struct store_want wants[] = {
-        {.device_id = device_id, .module_id = module_id, .parts = PART_TWIN},
+        {.device_id = device_id, .module_id = module_id, .parts = PART_TWIN, .remember = true},
         {.device_id = device_id, .module_id = STR("")}};
     size_t count = module_id.len > 0 ? 2 : 1; /* the device, to say which of the two is missing */
     work->result = store_find(context->store, wants, count, &work->mem, &work->why);
@@ -45,8 +45,17 @@ static void nothing_more(struct exchange *exchange)
 {
 }
 
+/* What is in memory is answered here, on the loop; a reader does what may have to wait for the disk. */
 void rest_twin_get(struct exchange *exchange)
 {
+    struct front *front = exchange->front;
+    const struct entity *known = store_recall(front->config.store, exchange->segments[1],
+                                              route_module(exchange), &exchange->mem);
+    if (known) {
+        answer_twin(exchange, known, presence_get(front->config.hub->presence, known->id.number));
+        exchange_done(exchange);
+        return;
+    }
     exchange_work(exchange, exchange_new(exchange, struct read_work), get_run, nothing_more);
 }
 

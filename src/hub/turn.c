@@ -696,35 +696,6 @@ static struct str keep_str(struct arena *mem, struct str s)
     return s.ptr ? str_copy(mem, s) : STR_NONE;
 }
 
-static void copy_section(struct arena *mem, struct twin_section *section)
-{
-    section->values = keep_str(mem, section->values);
-    section->meta = keep_str(mem, section->meta);
-}
-
-struct entity *entity_copy(struct arena *mem, const struct entity *entity)
-{
-    struct entity *copy = arena_new(mem, struct entity);
-    *copy = *entity;
-    struct str *texts[] = {&copy->id.device_id,
-                           &copy->id.module_id,
-                           &copy->id.status_reason,
-                           &copy->id.primary_key,
-                           &copy->id.secondary_key,
-                           &copy->id.primary_thumbprint,
-                           &copy->id.secondary_thumbprint,
-                           &copy->id.device_scope,
-                           &copy->id.parent_scopes,
-                           &copy->id.model_id,
-                           &copy->id.managed_by};
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        *texts[i] = keep_str(mem, *texts[i]);
-    copy_section(mem, &copy->tags);
-    copy_section(mem, &copy->desired);
-    copy_section(mem, &copy->reported);
-    return copy;
-}
-
 struct job *job_copy(struct arena *mem, const struct job *job)
 {
     struct job *copy = arena_new(mem, struct job);

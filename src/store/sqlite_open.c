@@ -47,6 +47,7 @@ enum err sqlite_store_open(const struct store_options *options, struct store **o
         .reader = {.base = {&reader_ops}},
         .fill.batch = options->index_batch ? options->index_batch : STORE_INDEX_BATCH,
     };
+    s->recent = recent_create(RECENT_BYTES);
     s->reader.db = &s->db;
     s->reader.store = s;
     pthread_mutex_init(&s->writing, NULL);
@@ -102,6 +103,7 @@ static void sqlite_store_close(struct store *store)
     lock_release(s->lock_fd);
     pthread_mutex_destroy(&s->writing);
     pthread_mutex_destroy(&s->care.lock);
+    recent_destroy(s->recent);
     free(s->order);
     free(s->path);
     free(s->vfs);
@@ -132,6 +134,8 @@ static void sqlite_stats(const struct store *store, struct store_stats *out)
 {
     const struct sqlite_store *s = (const struct sqlite_store *)store;
     struct stat file;
+    uint64_t recalled, not_recalled;
+    recent_counts(s->recent, &recalled, &not_recalled);
     *out = (struct store_stats){
         .commits = atomic_load(&s->commits),
         .commit_ns_total = atomic_load(&s->commit_ns_total),
@@ -139,9 +143,17 @@ static void sqlite_stats(const struct store *store, struct store_stats *out)
         .rows_written = atomic_load(&s->rows_written),
         .failed_commits = atomic_load(&s->failed_commits),
         .checkpoints = atomic_load(&s->checkpoint.passes),
+        .recalled = recalled,
+        .not_recalled = not_recalled,
         .wal_bytes = checkpoint_wal_bytes(&s->checkpoint),
         .database_bytes = stat(s->path, &file) == 0 ? file.st_size : 0,
     };
+}
+
+static struct entity *sqlite_recall(struct store *store, struct str device_id, struct str module_id,
+                                    struct arena *mem)
+{
+    return recent_get(((struct sqlite_store *)store)->recent, device_id, module_id, mem);
 }
 
 /* ---- readers ---- */
@@ -219,6 +231,7 @@ static const struct store_ops store_ops = {
     .stats = sqlite_stats,
     .commit = sqlite_commit,
     .purge_job = sqlite_purge_job,
+    .recall = sqlite_recall,
     .has_chores = sqlite_has_chores,
     .tend = sqlite_tend,
     .main = sqlite_main,

@@ -36,44 +36,6 @@ static enum err number_of_name(struct db *db, struct str device_id, struct str m
     return db_finish(db, query, rc, why);
 }
 
-static void copy_section(struct arena *mem, struct twin_section *section)
-{
-    section->values = str_copy(mem, section->values);
-    section->meta = str_copy(mem, section->meta);
-}
-
-static struct str keep(struct arena *mem, struct str text)
-{
-    return text.ptr ? str_copy(mem, text) : STR_NONE;
-}
-
-static struct entity *copy_entity(struct arena *mem, const struct entity *row)
-{
-    struct entity *e = arena_alloc(mem, sizeof *e);
-    *e = *row;
-    struct identity *id = &e->id;
-    struct str *texts[] = {&id->device_id,
-                           &id->module_id,
-                           &id->status_reason,
-                           &id->primary_key,
-                           &id->secondary_key,
-                           &id->primary_thumbprint,
-                           &id->secondary_thumbprint,
-                           &id->device_scope,
-                           &id->parent_scopes,
-                           &id->model_id,
-                           &id->managed_by};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        *texts[i] = keep(mem, *texts[i]);
-    if (e->loaded & PART_TAGS)
-        copy_section(mem, &e->tags);
-    if (e->loaded & PART_DESIRED)
-        copy_section(mem, &e->desired);
-    if (e->loaded & PART_REPORTED)
-        copy_section(mem, &e->reported);
-    return e;
-}
-
 static enum err load(struct db *db, uint32_t number, unsigned parts, struct arena *mem,
                      struct entity **out, struct why *why)
 {
@@ -90,7 +52,7 @@ static enum err load(struct db *db, uint32_t number, unsigned parts, struct aren
     struct entity row;
     if (rc == SQLITE_ROW) {
         if (read_entity(query, parts, &row))
-            *out = copy_entity(mem, &row);
+            *out = entity_copy(mem, &row);
         else
             err = sqlite_bad_row(db, "identity", number, why);
     }
@@ -151,7 +113,7 @@ static enum err load_stretch(struct db *db, struct store_want **order, size_t co
             err = sqlite_bad_row(db, "identity", number, why);
             break;
         }
-        entity = copy_entity(mem, &row);
+        entity = entity_copy(mem, &row);
         for (; at < count && order[at]->number == number; at++)
             order[at]->found = entity;
         if (at == count)
@@ -207,6 +169,29 @@ static enum err find_all(struct db *db, struct store_want *wants, size_t count, 
     return load_all(db, order, count, mem, why);
 }
 
+/* Only what a snapshot of our own gives can be remembered: of an older one nobody knows what came since. */
+static uint64_t *tickets_for(struct sqlite_reader *reader, const struct store_want *wants,
+                             size_t count, struct arena *mem)
+{
+    uint64_t *tickets = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (!wants[i].remember)
+            continue;
+        if (!tickets)
+            tickets = arena_array(mem, uint64_t, count);
+        tickets[i] = recent_ticket(reader->store->recent, wants[i].device_id, wants[i].module_id);
+    }
+    return tickets;
+}
+
+static void remember(struct sqlite_reader *reader, const struct store_want *wants, size_t count,
+                     const uint64_t *tickets)
+{
+    for (size_t i = 0; i < count; i++)
+        if (wants[i].remember && wants[i].found && (wants[i].parts & PART_TWIN) == PART_TWIN)
+            recent_put(reader->store->recent, tickets[i], wants[i].found);
+}
+
 /* Several statements must see one state: outside a snapshot, take one of our own. The writer needs
  * none, since nobody else writes, but for many statements it is quicker to take the lock once. */
 enum err sqlite_find(struct store_reader *base, struct store_want *wants, size_t count,
@@ -214,12 +199,15 @@ enum err sqlite_find(struct store_reader *base, struct store_want *wants, size_t
 {
     struct sqlite_reader *reader = (struct sqlite_reader *)base;
     bool own = !reader->in_snapshot && (reader->db == &reader->own || count > 1);
+    uint64_t *tickets = own ? tickets_for(reader, wants, count, mem) : NULL;
     enum err err = own ? store_begin(base, why) : ERR_OK;
     if (err)
         return err;
     err = find_all(reader->db, wants, count, mem, why);
     if (own)
         store_end(base);
+    if (!err && tickets)
+        remember(reader, wants, count, tickets);
     return err;
 }
 

@@ -16,6 +16,7 @@
 #pragma once
 #include "query/bounds.h"
 #include "store/checkpoint.h"
+#include "store/recent.h"
 #include "store/sql.h"
 #include "store/store_ops.h"
 #include <roaring/roaring.h>
@@ -114,6 +115,7 @@ struct sqlite_store {
     struct index_list indexes; /* the writer's: as committed */
     struct index_care care;
     struct index_fill fill;
+    struct recent *recent;
     const void **order; /* scratch of the writer, for rows in order of their keys */
     size_t order_cap;
     atomic_uint_fast64_t commits, failed_commits, commit_ns_total, commit_ns_max, rows_written;

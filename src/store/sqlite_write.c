@@ -46,7 +46,9 @@ enum err sqlite_commit(struct store *store, const struct store_commit *commit, s
     }
     int64_t began_ns = s->clock->mono_ns(s->clock);
     struct writing w = {.store = s, .db = &s->db, .commit = commit, .why = why};
+    recent_close(s->recent, commit->entities, commit->entity_count);
     enum err err = transact(&w, steps, sizeof steps / sizeof *steps);
+    recent_open(s->recent);
     count_commit(s, began_ns, w.rows, err);
     return err;
 }

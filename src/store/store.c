@@ -34,6 +34,12 @@ enum err store_commit(struct store *store, const struct store_commit *commit, st
     return store->ops->commit(store, commit, why);
 }
 
+struct entity *store_recall(struct store *store, struct str device_id, struct str module_id,
+                            struct arena *mem)
+{
+    return store->ops->recall(store, device_id, module_id, mem);
+}
+
 enum err store_purge_job(struct store *store, uint32_t job, size_t rows_max, bool *done,
                          struct why *why)
 {

@@ -66,6 +66,7 @@ enum err store_checkpoint(struct store *store, struct why *why);
 
 struct store_stats { /* for /metrics; any thread */
     uint64_t commits, commit_ns_total, commit_ns_max, rows_written, checkpoints, failed_commits;
+    uint64_t recalled, not_recalled; /* by store_recall */
     int64_t wal_bytes, database_bytes;
 };
 void store_stats(const struct store *store, struct store_stats *out);
@@ -96,6 +97,9 @@ struct entity {
     bool created;    /* insert instead of update: PART_IDENTITY of a new number */
     bool deleted;    /* remove identity, sections, session; the name stays for records of jobs */
 };
+
+/* A deep copy, in `mem`. */
+struct entity *entity_copy(struct arena *mem, const struct entity *entity);
 
 /* ---- rows of jobs ---- */
 struct job_slice { /* the targets among the numbers (slice << 16) .. (slice << 16 | 65535) */
@@ -275,12 +279,18 @@ struct store_want {                  /* by name, or by number when device_id is 
     struct str device_id, module_id; /* module_id empty for a device */
     uint32_t number;
     unsigned parts;       /* PART_ bits wanted; PART_IDENTITY comes always */
+    bool remember;        /* for store_recall, when the twin is among the parts */
     struct entity *found; /* result: in the arena, NULL when there is none */
 };
 /* Load all wanted entities in one call, in the order of their numbers whatever the order of wants.
  */
 enum err store_find(struct store_reader *reader, struct store_want *wants, size_t count,
                     struct arena *mem, struct why *why);
+
+/* A twin that store_find was told to remember, if it is still in memory: as of the last commit whose caller
+ * knows of it, with all parts of a twin. NULL: it must be found. Any thread, never waits for the disk. */
+struct entity *store_recall(struct store *store, struct str device_id, struct str module_id,
+                            struct arena *mem);
 
 /* The numbers of devices by their names, or of the module of each that has that name (empty: the devices
  * themselves); 0 where there is none. Reads no more than an index. */

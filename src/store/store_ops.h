@@ -13,6 +13,8 @@ struct store_ops {
     enum err (*commit)(struct store *, const struct store_commit *, struct why *);
     enum err (*purge_job)(struct store *, uint32_t job, size_t rows_max, bool *done, struct why *);
 
+    struct entity *(*recall)(struct store *, struct str device_id, struct str module_id,
+                             struct arena *);
     bool (*has_chores)(const struct store *);
     enum err (*tend)(struct store *, struct why *);
 
