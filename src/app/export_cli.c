@@ -1,6 +1,6 @@
-/* export_cli.c - `muster export`: identities and twins of a hub, running or not, as JSON lines.
+/* export_cli.c - `muster export`: identities, twins and configurations of a hub, running or not, as JSON lines.
  *
- * Devices first, then modules, all of one snapshot. The file grows under another name and takes its own
+ * Devices first, then modules, then configurations, all of one snapshot. The file grows under another name and takes its own
  * when all of it is on disk. */
 #include "app/app.h"
 #include "app/interrupt.h"
@@ -24,7 +24,7 @@ struct export
     bool quiet;
     FILE *out;
     char partial[APP_PATH_MAX];
-    uint64_t lines;
+    uint64_t lines, configurations;
 };
 
 /* ---- the file ---- */
@@ -100,13 +100,28 @@ static void show(const struct export *export, uint64_t total)
     buf_done(&line);
 }
 
-static enum err write_line(void *arg, struct str line, uint64_t total, struct why *why)
+static enum err write_text(struct export *export, struct str line, struct why *why)
 {
-    struct export *export = arg;
     if (interrupted())
         return err_fail(ERR_OUTSIDE, why, "interrupted");
     if (fwrite(line.ptr, 1, line.len, export->out) != line.len)
         return outside("write", export->to ? export->partial : "standard output", why);
+    return ERR_OK;
+}
+
+static enum err write_configuration(void *arg, struct str line, struct why *why)
+{
+    struct export *export = arg;
+    export->configurations++;
+    return write_text(export, line, why);
+}
+
+static enum err write_line(void *arg, struct str line, uint64_t total, struct why *why)
+{
+    struct export *export = arg;
+    enum err err = write_text(export, line, why);
+    if (err != ERR_OK)
+        return err;
     if (++export->lines % SHOW_EVERY == 0 && !export->quiet)
         show(export, total);
     return ERR_OK;
@@ -122,7 +137,12 @@ static enum err write_all(struct export *export, struct why *why)
         return err_fail(ERR_NOT_FOUND, why, "there is no hub in '%s'", export->dir);
     if (err)
         return err;
-    err = registry_walk(store_main(store), export->form, write_line, export, why);
+    err = registry_walk(store_main(store),
+                        &(struct registry_walk){.form = export->form,
+                                                .take = write_line,
+                                                .take_configuration = write_configuration,
+                                                .arg = export},
+                        why);
     store_close(store);
     return err;
 }
@@ -142,7 +162,8 @@ static int run(struct export *export)
         return err == ERR_CONFLICT || err == ERR_LIMIT ? EXIT_USAGE : EXIT_DATA;
     }
     if (export->to)
-        printf("'%s' holds %" PRIu64 " devices and modules\n", export->to, export->lines);
+        printf("'%s' holds %" PRIu64 " devices and modules, %" PRIu64 " configurations\n",
+               export->to, export->lines, export->configurations);
     return EXIT_OK;
 }
 
@@ -154,9 +175,11 @@ static void help(FILE *out)
         out,
         "usage: muster export --data DIR [--to FILE] [options]\n\n"
         "Writes identities, with their keys, and twins of devices and modules as JSON, one per\n"
-        "line, all as they are at one moment. The hub may be running. `muster import` reads "
-        "them; so does\nan import job, here or at Azure. For an exact copy of a hub, with its "
-        "jobs and versions, there is\n`muster backup`.\n\n"
+        "line, and then configurations, all as they are at one moment. The hub may be running. "
+        "`muster import`\nreads them; an import job, here or at Azure, takes the lines of "
+        "configurations from a file of their own.\nPolicies and their keys, CAs, message routes, "
+        "quotas, jobs and messages that wait are not among them:\nfor an exact copy of a hub there "
+        "is `muster backup`.\n\n"
         "  --data DIR     the folder of the hub\n"
         "  --to FILE      where to (default: standard output); readable by its owner only, and\n"
         "                 there only when it is whole\n"

@@ -47,6 +47,8 @@ static enum import_step read_line(struct str text, struct arena *mem, struct imp
         err_fail(ERR_BAD_INPUT, why, "a line must be an object with an id");
         return IMPORT_BAD;
     }
+    if (yyjson_is_obj(yyjson_obj_get(root, "content")))
+        return IMPORT_CONFIGURATION;
     *has_mode = yyjson_obj_get(root, "importMode") != NULL;
     return IMPORT_TAKEN;
 }

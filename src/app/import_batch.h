@@ -28,8 +28,9 @@ struct import_batch {
 enum import_step {
     IMPORT_TAKEN,
     IMPORT_BLANK,
-    IMPORT_FULL, /* send the batch first, then offer the line again */
-    IMPORT_BAD,  /* no record; `why` says what is wrong with it */
+    IMPORT_FULL,          /* send the batch first, then offer the line again */
+    IMPORT_BAD,           /* no record; `why` says what is wrong with it */
+    IMPORT_CONFIGURATION, /* not taken: it has a content, as no identity has */
 };
 enum import_step import_batch_add(struct import_batch *batch, struct str text, size_t number,
                                   struct why *why);

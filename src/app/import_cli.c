@@ -7,6 +7,7 @@
 #include "app/interrupt.h"
 #include "app/service_client.h"
 #include "app/term.h"
+#include "base/codec.h"
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -108,6 +109,83 @@ static enum err send(struct import *import, struct why *why)
     return err;
 }
 
+/* ---- a configuration ---- */
+
+struct one_put { /* a request about it, and what came of it */
+    struct str path, text, mode;
+    struct service_answer answer;
+};
+
+static enum err ask(struct import *import, struct one_put *put, bool any_version, struct arena *mem,
+                    struct why *why)
+{
+    bool gone = str_eq_nocase(put->mode, str_from(bulk_mode_word(BULK_DELETE)));
+    return service_call(&import->service,
+                        &(struct service_request){.method = gone ? "DELETE" : "PUT",
+                                                  .path = put->path,
+                                                  .body = gone ? STR_NONE : put->text,
+                                                  .any_version = any_version,
+                                                  .etag = STR_NONE,
+                                                  .continue_at = STR_NONE},
+                        mem, &put->answer, why);
+}
+
+/* Made, or, unless that is not wished, changed: its content cannot be. */
+static enum err put_configuration(struct import *import, struct one_put *put, struct arena *mem,
+                                  struct why *why)
+{
+    bool create = str_eq_nocase(put->mode, str_from(bulk_mode_word(BULK_CREATE)));
+    bool update = str_eq_nocase(put->mode, str_from(bulk_mode_word(BULK_UPDATE)));
+    enum err err = ask(import, put, update, mem, why);
+    if (err == ERR_CONFLICT && put->answer.status == 409 && !create && !update)
+        err = ask(import, put, true, mem, why);
+    return err;
+}
+
+/* Refused by the hub, which answers: the next line may be better. */
+static bool is_refusal(enum err err, const struct service_answer *answer)
+{
+    return err == ERR_BAD_INPUT || err == ERR_NOT_FOUND || err == ERR_CONFLICT ||
+           (err == ERR_LIMIT && answer->status == 413);
+}
+
+static enum err take_configuration(struct import *import, struct str text, size_t number,
+                                   struct why *why)
+{
+    struct arena mem = {0};
+    struct why inner;
+    yyjson_val *root;
+    const struct json_limits limits = {.size_max = IMPORT_LINE_MAX, .depth_max = 48};
+    enum err err = send(import, why); /* devices that it may target */
+    if (err != ERR_OK)
+        return err;
+    if (json_read(text, &limits, &mem, &root, &inner) != ERR_OK)
+        return ERR_OK; /* it was read before */
+    struct str id = json_member_str(root, "id"), mode = json_member_str(root, "importMode");
+    struct one_put put = {.text = text, .mode = mode.ptr ? mode : str_from(import->mode)};
+    if (!put.mode.ptr)
+        put.mode = STR("");
+    struct buf path = {0};
+    buf_put(&path, STR("/configurations/"));
+    percent_encode(&path, id);
+    put.path = str_copy(&mem, buf_str(&path));
+    buf_done(&path);
+    if (str_eq_nocase(put.mode, str_from(bulk_mode_word(BULK_UPDATE_TWIN)))) {
+        import->done++; /* it has no twin: there is nothing to do */
+    } else {
+        err = put_configuration(import, &put, &mem, why);
+        import->done += err == ERR_OK;
+        if (is_refusal(err, &put.answer)) {
+            complain(import, number, id,
+                     put.answer.message.len > 0 ? put.answer.message : str_from(why->text));
+            err = ERR_OK;
+        }
+    }
+    show(import);
+    arena_done(&mem);
+    return err;
+}
+
 /* ---- reading ---- */
 
 static enum err take_line(struct import *import, struct str text, size_t number, struct why *why)
@@ -121,6 +199,8 @@ static enum err take_line(struct import *import, struct str text, size_t number,
         step = import_batch_add(&import->batch, text, number, &bad);
     }
     import->read += step != IMPORT_BLANK;
+    if (step == IMPORT_CONFIGURATION)
+        return take_configuration(import, text, number, why);
     if (step == IMPORT_BAD)
         complain(import, number, STR(""), str_from(bad.text));
     return ERR_OK;

@@ -4,10 +4,8 @@ enum pass { PASS_EDGE, PASS_DEVICES, PASS_MODULES, PASSES };
 
 struct walk {
     struct store_reader *reader;
-    struct export_form form;
+    const struct registry_walk *what;
     enum pass pass;
-    enum err (*take)(void *arg, struct str line, uint64_t total, struct why *why);
-    void *arg;
     uint64_t total;
     struct buf line;
     enum err err;
@@ -22,9 +20,9 @@ static bool put_entity(struct walk *walk, const struct entity *entity)
                              .desired = &entity->desired,
                              .reported = &entity->reported};
     buf_reset(&walk->line);
-    export_line_put(&walk->line, &view, walk->form);
+    export_line_put(&walk->line, &view, walk->what->form);
     buf_put_char(&walk->line, '\n');
-    walk->err = walk->take(walk->arg, buf_str(&walk->line), walk->total, walk->why);
+    walk->err = walk->what->take(walk->what->arg, buf_str(&walk->line), walk->total, walk->why);
     return walk->err == ERR_OK;
 }
 
@@ -66,12 +64,20 @@ static enum err count(struct store_reader *reader, uint64_t *total, struct why *
     return err;
 }
 
-enum err registry_walk(struct store_reader *reader, struct export_form form,
-                       enum err (*take)(void *arg, struct str line, uint64_t total,
-                                        struct why *why),
-                       void *arg, struct why *why)
+static bool put_configuration(void *arg, const struct configuration *c)
 {
-    struct walk walk = {.reader = reader, .form = form, .take = take, .arg = arg, .why = why};
+    struct walk *walk = arg;
+    buf_reset(&walk->line);
+    configuration_put_export(&walk->line, c);
+    buf_put_char(&walk->line, '\n');
+    walk->err = walk->what->take_configuration(walk->what->arg, buf_str(&walk->line), walk->why);
+    return walk->err == ERR_OK;
+}
+
+enum err registry_walk(struct store_reader *reader, const struct registry_walk *what,
+                       struct why *why)
+{
+    struct walk walk = {.reader = reader, .what = what, .why = why};
     enum err err = store_begin(reader, why);
     if (err != ERR_OK)
         return err;
@@ -83,6 +89,9 @@ enum err registry_walk(struct store_reader *reader, struct export_form form,
         err = store_scan(reader, &scan, visit, &walk, why);
         err = walk.err != ERR_OK ? walk.err : err;
     }
+    if (err == ERR_OK && what->take_configuration)
+        err = store_configurations(reader, STR_NONE, put_configuration, &walk, why);
+    err = walk.err != ERR_OK ? walk.err : err;
     store_end(reader);
     buf_done(&walk.line);
     return err;

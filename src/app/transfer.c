@@ -2,6 +2,7 @@
 #include "app/import_batch.h"
 #include "app/registry_walk.h"
 #include "base/log.h"
+#include "hub/configurations.h"
 #include "model/fault.h"
 #include <curl/curl.h>
 #include <errno.h>
@@ -28,7 +29,7 @@ struct transfer_worker {
 struct carrying { /* under way */
     struct transfer_worker *worker;
     struct transfer transfer;
-    FILE *spool, *errors;
+    FILE *spool, *configurations, *errors;
     uint64_t lines;
     int percent;
     int64_t size; /* of the spool that is read */
@@ -87,22 +88,42 @@ static enum err spool_line(void *arg, struct str line, uint64_t total, struct wh
     return ERR_OK;
 }
 
+static enum err spool_configuration(void *arg, struct str line, struct why *why)
+{
+    struct carrying *job = arg;
+    if (fwrite(line.ptr, 1, line.len, job->configurations) != line.len)
+        return err_fail(ERR_OUTSIDE, why, "a job's file cannot be written: %s", strerror(errno));
+    return ERR_OK;
+}
+
 static enum err run_export(struct carrying *job, struct why *why)
 {
-    struct export_form form = {.no_keys = job->transfer.no_keys, .metadata = true};
+    const struct transfer *transfer = &job->transfer;
+    struct registry_walk walk = {.form = {.no_keys = transfer->no_keys, .metadata = true},
+                                 .take = spool_line,
+                                 .take_configuration =
+                                     transfer->configurations ? spool_configuration : NULL,
+                                 .arg = job};
     enum err err = open_spool(job, &job->spool, why);
+    if (err == ERR_OK && transfer->configurations)
+        err = open_spool(job, &job->configurations, why);
     if (err == ERR_OK)
-        err = registry_walk(job->worker->reader, form, spool_line, job, why);
-    return err == ERR_OK ? put_spool(job, job->spool, job->transfer.output_name, why) : err;
+        err = registry_walk(job->worker->reader, &walk, why);
+    if (err == ERR_OK)
+        err = put_spool(job, job->spool, transfer->output_name, why);
+    if (err == ERR_OK && transfer->configurations)
+        err = put_spool(job, job->configurations, transfer->configurations_name, why);
+    return err;
 }
 
 /* ---- import ---- */
 
-static void put_error(struct carrying *job, struct str id, struct str module, unsigned code)
+static void put_error(struct carrying *job, const char *member, struct str id, struct str module,
+                      unsigned code)
 {
     struct buf line = {0};
     buf_put_char(&line, '{');
-    json_put_member_str(&line, "deviceId", id);
+    json_put_member_str(&line, member, id);
     if (module.len > 0)
         json_put_member_str(&line, "moduleId", module);
     json_put_member_i64(&line, "errorCode", code);
@@ -162,7 +183,7 @@ static enum err run_batch(struct carrying *job, struct import_batch *batch, stru
     for (size_t i = 0; err == ERR_OK && i < bulk.count; i++) {
         const struct bulk_record *record = &bulk.records[i];
         if (record->result != ERR_OK)
-            put_error(job, record->device_id, record->module_id,
+            put_error(job, "deviceId", record->device_id, record->module_id,
                       (unsigned)fault_of(record->result, &record->why));
     }
     arena_done(&bulk.task.mem);
@@ -183,8 +204,8 @@ static enum err take_line(struct carrying *job, struct import_batch *batch, stru
             return err;
         step = import_batch_add(batch, text, job->lines, &bad);
     }
-    if (step == IMPORT_BAD)
-        put_error(job, STR(""), STR(""), FAULT_FORMAT_ERROR);
+    if (step == IMPORT_BAD || step == IMPORT_CONFIGURATION)
+        put_error(job, "deviceId", STR(""), STR(""), FAULT_FORMAT_ERROR);
     return ERR_OK;
 }
 
@@ -208,6 +229,53 @@ static enum err read_lines(struct carrying *job, struct why *why)
     return err;
 }
 
+/* Made, or changed where it is; its content cannot be. */
+static enum err put_configuration(struct carrying *job, struct str text, bool change,
+                                  struct why *why)
+{
+    struct configuration_put put = {.if_match = change ? STR("*") : STR_NONE};
+    const struct json_limits limits = {.size_max = CONFIGURATION_BODY_MAX, .depth_max = 48};
+    enum err err = json_read(text, &limits, &put.task.mem, &put.body, why);
+    put.id = err == ERR_OK ? json_member_str(put.body, "id") : STR("");
+    bool refused = err != ERR_OK || !put.id.ptr;
+    unsigned code = FAULT_FORMAT_ERROR;
+    configuration_put_init(&put);
+    if (!refused) {
+        err = submit(job, &put.task, why);
+        code = (unsigned)fault_of(err, why);
+        refused = err != ERR_OK && code < 500000 && go_on(job);
+    }
+    bool again = refused && !change && code == FAULT_CONFIGURATION_EXISTS;
+    if (refused && !again)
+        put_error(job, "configurationId", put.id.ptr ? put.id : STR(""), STR(""), code);
+    arena_done(&put.task.mem);
+    if (again)
+        return put_configuration(job, text, true, why);
+    return refused ? ERR_OK : err;
+}
+
+static enum err import_configurations(struct carrying *job, struct why *why)
+{
+    struct container_run run = {go_on, job};
+    struct buf line = {0};
+    enum err err = open_spool(job, &job->configurations, why);
+    if (err == ERR_OK)
+        err = container_get(&job->worker->config.rules, job->transfer.input_uri,
+                            job->transfer.configurations_name, fileno(job->configurations), &run,
+                            why);
+    if (err == ERR_OK)
+        rewind(job->configurations);
+    while (err == ERR_OK && import_read_line(job->configurations, &line)) {
+        job->lines++;
+        if (line.len > IMPORT_LINE_MAX)
+            err = err_fail(ERR_LIMIT, why, "a line has more than %d bytes", IMPORT_LINE_MAX);
+        else if (str_trim(buf_str(&line)).len > 0)
+            err = put_configuration(job, buf_str(&line), false, why);
+    }
+    buf_done(&line);
+    return err;
+}
+
 static enum err run_import(struct carrying *job, struct why *why)
 {
     struct container_run run = {go_on, job};
@@ -224,6 +292,8 @@ static enum err run_import(struct carrying *job, struct why *why)
     fstat(fileno(job->spool), &about);
     job->size = about.st_size;
     err = read_lines(job, why);
+    if (err == ERR_OK && job->transfer.configurations)
+        err = import_configurations(job, why);
     /* What was refused is told even of a job that did not come to its end. */
     struct why inner;
     enum err told = ftello(job->errors) > 0 ? put_spool(job, job->errors, STR(TRANSFER_ERRORS_BLOB),
@@ -261,6 +331,8 @@ static void run_job(struct carrying *job)
     enum err err = import ? run_import(job, &why) : run_export(job, &why);
     if (job->spool)
         fclose(job->spool);
+    if (job->configurations)
+        fclose(job->configurations);
     if (job->errors)
         fclose(job->errors);
     if (err == ERR_OK)

@@ -32,7 +32,8 @@ struct transfers {
 
 static void copy(const struct transfer *from, struct arena *mem, struct transfer *to)
 {
-    struct str *texts[] = {&to->input_uri, &to->output_uri, &to->input_name, &to->output_name};
+    struct str *texts[] = {&to->input_uri, &to->output_uri, &to->input_name, &to->output_name,
+                           &to->configurations_name};
     *to = *from;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         *texts[i] = texts[i]->ptr ? str_copy(mem, *texts[i]) : STR("");

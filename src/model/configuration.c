@@ -322,6 +322,23 @@ struct str configuration_digest(const struct configuration *c, struct arena *mem
     return str_format(mem, "%016" PRIx64, hash_stable(c->content));
 }
 
+void configuration_put_export(struct buf *out, const struct configuration *c)
+{
+    struct arena mem = {0};
+    buf_put_char(out, '{');
+    json_put_member_str(out, "id", c->id);
+    json_put_member_raw(out, "schemaVersion", c->schema_version);
+    json_put_member_raw(out, "labels", c->labels);
+    json_put_member_raw(out, "content", c->content);
+    json_put_member_str(out, "targetCondition", c->condition);
+    json_put_member_i64(out, "priority", c->priority);
+    json_put_key(out, "metrics");
+    buf_printf(out, "{\"queries\":%.*s}", STR_ARG(c->metrics));
+    json_put_member_str(out, "etag", configuration_etag(c, &mem));
+    buf_put_char(out, '}');
+    arena_done(&mem);
+}
+
 static void put_system_queries(struct buf *out, const struct configuration *c)
 {
     bool modules = c->kind == CONFIGURES_MODULES;

@@ -57,6 +57,9 @@ struct str configuration_etag(const struct configuration *c, struct arena *mem);
 /* What stands for its content in metadata. */
 struct str configuration_digest(const struct configuration *c, struct arena *mem);
 
+/* As an export has it: what an import, or a PUT, takes. Without a line end. */
+void configuration_put_export(struct buf *out, const struct configuration *c);
+
 /* The object as clients get it. `results` is the JSON object of custom metrics. */
 struct configuration_numbers {
     uint64_t targeted, applied;

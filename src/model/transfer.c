@@ -35,12 +35,12 @@ static enum err read_text(yyjson_val *body, const char *member, struct arena *me
     return ERR_OK;
 }
 
-static enum err read_name(yyjson_val *body, const char *member, struct arena *mem, struct str *out,
-                          struct why *why)
+static enum err read_name(yyjson_val *body, const char *member, const char *usual,
+                          struct arena *mem, struct str *out, struct why *why)
 {
     enum err err = read_text(body, member, mem, out, why);
     if (err == ERR_OK && out->len == 0)
-        *out = STR(TRANSFER_BLOB);
+        *out = str_from(usual);
     if (err == ERR_OK && !transfer_name_valid(*out))
         err = REFUSE(why, "%s must be 1 to %d of letters, digits and . _ - and begin with no dot.",
                      member, TRANSFER_NAME_MAX);
@@ -71,24 +71,28 @@ enum err transfer_read(yyjson_val *body, struct arena *mem, struct transfer *out
 {
     if (!yyjson_is_obj(body))
         return err_fault(ERR_BAD_INPUT, FAULT_FORMAT_ERROR, why, "The body must be a JSON object.");
-    bool configurations;
     enum err err = read_type(body, &out->type, why);
     if (err == ERR_OK)
         err = read_text(body, "inputBlobContainerUri", mem, &out->input_uri, why);
     if (err == ERR_OK)
         err = read_text(body, "outputBlobContainerUri", mem, &out->output_uri, why);
     if (err == ERR_OK)
-        err = read_name(body, "inputBlobName", mem, &out->input_name, why);
+        err = read_name(body, "inputBlobName", TRANSFER_BLOB, mem, &out->input_name, why);
     if (err == ERR_OK)
-        err = read_name(body, "outputBlobName", mem, &out->output_name, why);
+        err = read_name(body, "outputBlobName", TRANSFER_BLOB, mem, &out->output_name, why);
     if (err == ERR_OK)
         err = read_flag(body, "excludeKeysInExport", &out->no_keys, why);
     if (err == ERR_OK)
-        err = read_flag(body, "includeConfigurations", &configurations, why);
+        err = read_flag(body, "includeConfigurations", &out->configurations, why);
+    if (err == ERR_OK)
+        err = read_name(body, "configurationsBlobName", TRANSFER_CONFIGURATIONS_BLOB, mem,
+                        &out->configurations_name, why);
     if (err != ERR_OK)
         return err;
-    if (configurations)
-        return REFUSE(why, "includeConfigurations: only devices and modules are carried here.");
+    if (out->configurations &&
+        str_eq(out->configurations_name,
+               out->type == TRANSFER_IMPORT ? out->input_name : out->output_name))
+        return REFUSE(why, "configurationsBlobName is the name of the blob with the devices.");
     if (out->type == TRANSFER_IMPORT && out->input_uri.len == 0)
         return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_NULL, why,
                          "inputBlobContainerUri is missing.");
@@ -125,6 +129,8 @@ void transfer_put(struct buf *out, const struct transfer *transfer, bool fresh)
     json_put_member_str(out, "outputBlobContainerUri", transfer_place(transfer->output_uri));
     if (!import)
         json_put_member_bool(out, "excludeKeysInExport", transfer->no_keys);
+    if (transfer->configurations)
+        json_put_member_bool(out, "includeConfigurations", true);
     json_put_member_bool(out, "useSecondaryStorageAsSource", false);
     if (transfer->state == TRANSFER_FAILED)
         json_put_member_str(out, "failureReason", str_from(transfer->reason));

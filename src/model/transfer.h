@@ -16,6 +16,7 @@ enum {
     TRANSFER_REASON_MAX = 200,
 };
 #define TRANSFER_BLOB "devices.txt"
+#define TRANSFER_CONFIGURATIONS_BLOB "configurations.txt"
 #define TRANSFER_ERRORS_BLOB "importErrors.log"
 
 enum transfer_type { TRANSFER_EXPORT, TRANSFER_IMPORT };
@@ -35,6 +36,7 @@ struct transfer {
     int64_t start_ticks, end_ticks;     /* the end only of what has ended */
     struct str input_uri, output_uri;   /* containers; they may hold a SAS, which is a secret */
     struct str input_name, output_name; /* blobs */
+    struct str configurations_name;     /* beside them */
     bool no_keys;
     bool configurations;                  /* they are carried too */
     char reason[TRANSFER_REASON_MAX + 1]; /* of FAILED */

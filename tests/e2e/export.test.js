@@ -7,6 +7,10 @@ const path = require('node:path');
 const { after, before, describe, it } = require('node:test');
 const { Hub, muster, trust } = require('./lib/hub');
 const { Rest } = require('./lib/http');
+const { until } = require('./lib/wait');
+
+const CONFIGURATION = { id: 'c1', schemaVersion: null, labels: { a: 'b' }, content: { deviceContent: { 'properties.desired.set': 1 } },
+  targetCondition: 'tags.i = 0', priority: 7, metrics: { queries: { n: 'SELECT * FROM devices' } } };
 
 describe('muster export and import', () => {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'muster-export-'));
@@ -67,6 +71,8 @@ describe('muster export and import', () => {
     assert.equal((await rest.patch('/twins/edge/modules/$edgeAgent', { properties: { desired: { plan: 'a' } } })).status, 200);
     for (let from = 0; from < 250; from += 50)
       await rest.post('/devices', Array.from({ length: 50 }, (_, i) => ({ id: `many-${from + i}`, tags: { i: from + i } })));
+    await rest.put('/configurations/c1', CONFIGURATION);
+    await until(async () => (await rest.get('/twins/many-0')).json.properties.desired.set, 'it is applied');
     was = await stateOf(ids);
   });
   after(async () => {
@@ -78,10 +84,11 @@ describe('muster export and import', () => {
   it('export: devices, then modules, in a file for its owner only', async () => {
     const end = await muster(['export', '--data', hub.dir, '--to', all]);
     assert.equal(end.code, 0, end.stderr);
-    assert.match(end.stdout, /holds 259 devices and modules\n$/);
+    assert.match(end.stdout, /holds 259 devices and modules, 1 configurations\n$/);
     assert.equal(fs.statSync(all).mode & 0o777, 0o600);
     assert.deepEqual(fs.readdirSync(scratch), ['all.jsonl'], 'no other name is left');
     const lines = linesOf(all);
+    assert.deepEqual(lines.pop(), { ...CONFIGURATION, etag: 'MQ==' });
     assert.equal(lines.length, 259);
     assert.deepEqual(lines.slice(-3).map((line) => `${line.id}/${line.moduleId}`).sort(), ['edge/$edgeAgent', 'edge/$edgeHub', 'plain/m1']);
     const plain = lines.find((line) => line.id === 'plain' && !line.moduleId);
@@ -108,8 +115,9 @@ describe('muster export and import', () => {
     await empty();
     const end = await take(all);
     assert.equal(end.code, 0, end.stderr);
-    assert.equal(end.stdout, '259 of 259 lines done\n');
+    assert.equal(end.stdout, '260 of 260 lines done\n');
     assert.deepEqual(await stateOf(ids), was);
+    await until(async () => (await rest.get('/twins/many-0')).json.configurations?.c1?.status === 'Applied', 'the configuration owns what it has set');
     const module = (await rest.get('/twins/plain/modules/m1')).json;
     assert.equal(module.properties.desired.m, 1);
     assert.equal((await rest.get('/twins/edge/modules/$edgeAgent')).json.properties.desired.plan, 'a');
@@ -122,6 +130,18 @@ describe('muster export and import', () => {
     assert.equal(end.code, 0, end.stderr);
     assert.equal((await rest.get('/twins/plain')).json.tags.site, 'changed');
     assert.equal((await rest.get('/devices/off')).json.status, 'disabled');
+  });
+  it('import of a configuration: made, changed, never another content', async () => {
+    const modes = async (line, ...args) => (await take(file('configuration.jsonl', line), ...args)).code;
+    assert.equal(await modes({ ...CONFIGURATION, priority: 8 }), 0);
+    assert.equal((await rest.get('/configurations/c1')).json.priority, 8);
+    assert.equal(await modes(CONFIGURATION, '--mode', 'create'), 3);
+    assert.equal(await modes({ ...CONFIGURATION, content: { deviceContent: {} } }), 3);
+    assert.equal(await modes({ ...CONFIGURATION, id: 'c2' }, '--mode', 'update'), 3);
+    assert.equal(await modes({ ...CONFIGURATION, id: 'c2' }, '--mode', 'updateTwin'), 0);
+    assert.equal((await rest.get('/configurations')).json.length, 1);
+    assert.equal(await modes(CONFIGURATION, '--mode', 'delete'), 0);
+    assert.deepEqual((await rest.get('/configurations')).json, []);
   });
   it('import: --mode for lines that say nothing, importMode for those that do', async () => {
     const from = file('twins.jsonl', { id: 'plain', tags: { site: 'again' } }, { id: 'extra', importMode: 'create' }, { id: 'plain', tags: { twice: 1 } });

@@ -122,6 +122,28 @@ describe('import and export jobs', () => {
     assert.equal((await rest.get('/devices/blob-349')).status, 200);
   });
 
+  it('configurations go with it where they are asked for', async () => {
+    const content = { deviceContent: { 'properties.desired.c': 5 } };
+    const body = (id, more) => ({ id, schemaVersion: '1.0', labels: { l: '1' }, content, targetCondition: "tags.site = 'north'", priority: 3, metrics: { queries: { q: 'SELECT * FROM devices' } }, ...more });
+    await registry.addConfiguration(body('c1'));
+    await registry.addConfiguration(body('c2'));
+    const made = await create({ type: 'export', outputBlobContainerUri: inside, includeConfigurations: true });
+    assert.equal(made.includeConfigurations, true);
+    assert.equal((await ended(made.jobId)).status, 'completed');
+    const [c1] = linesOf(read(inside, 'configurations.txt'));
+    assert.deepEqual(c1, { ...body('c1'), etag: 'MQ==' });
+    await registry.removeConfiguration('c1');
+    write('none.txt', '');
+    write('some.txt', ...linesOf(read(inside, 'configurations.txt')).map((line) => ({ ...line, priority: 9 })), '', body('Bad'), '{"id"', { ...body('c2'), content: { deviceContent: {} } });
+    const job = await create({ type: 'import', inputBlobContainerUri: allowed, inputBlobName: 'none.txt', outputBlobContainerUri: inside, includeConfigurations: true, configurationsBlobName: 'some.txt' });
+    const done = await ended(job.jobId);
+    assert.equal(done.status, 'completed', done.failureReason);
+    assert.deepEqual((await rest.get('/configurations')).json.map(({ id, priority }) => [id, priority]), [['c1', 9], ['c2', 9]]);
+    assert.deepEqual(linesOf(read(inside, 'importErrors.log')).map((e) => [e.configurationId, e.errorStatus]),
+      [['Bad', 'ArgumentInvalid'], ['', 'IotHubFormatError'], ['c2', 'CannotModifyImmutableConfigurationContent']]);
+    for (const id of ['c1', 'c2']) await registry.removeConfiguration(id);
+  });
+
   it('one at a time; cancel ends it soon', async () => {
     const { jobId } = await create({ type: 'import', inputBlobContainerUri: `${blobs.origin}/store/slow?sig=1`, outputBlobContainerUri: inside });
     await until(() => blobs.hold, 'the blob is asked for');
@@ -169,7 +191,8 @@ describe('import and export jobs', () => {
     ['no container', { type: 'export' }, 400, 'ArgumentNull'],
     ['nothing to import', { type: 'import', outputBlobContainerUri: '/x' }, 400, 'ArgumentNull'],
     ['a container that is no text', { type: 'export', outputBlobContainerUri: 1 }, 400, 'ArgumentInvalid'],
-    ['configurations', { type: 'export', outputBlobContainerUri: '/x', includeConfigurations: true }, 400, 'ArgumentInvalid'],
+    ['two blobs of one name', { type: 'export', outputBlobContainerUri: '/x', includeConfigurations: true, configurationsBlobName: 'devices.txt' }, 400, 'ArgumentInvalid'],
+    ['a way out in the name of a blob', { type: 'export', outputBlobContainerUri: '/x', includeConfigurations: true, configurationsBlobName: '../x' }, 400, 'ArgumentInvalid'],
   ])
     it(`${rule}: ${status} ${name}`, async () => assertFault(await rest.post('/jobs/create', body), status, name));
   it('a job that is not there', async () => {
