@@ -1,5 +1,6 @@
 #include "front/job_view.h"
 #include "job/failures.h"
+#include "job/records.h"
 
 void job_view_put_rate(const struct front *front, struct buf *out, const struct job *job)
 {
@@ -24,8 +25,10 @@ static enum err put_group(struct buf *out, struct store_reader *reader,
     struct store_name name = {.number = group->example};
     enum err err = group->example ? store_names(reader, &name, 1, mem, why) : ERR_OK;
     buf_put_char(out, '{');
-    json_put_member_str(out, "code", str_from(group->code));
-    json_put_member_str(out, "message", str_from(group->message));
+    struct str code = str_from(group->code), message = str_from(group->message);
+    records_name_module(name.module_id, mem, &code, &message);
+    json_put_member_str(out, "code", code);
+    json_put_member_str(out, "message", message);
     json_put_member_i64(out, "count", group->count);
     if (name.device_id.ptr)
         json_put_member_str(out, "exampleDeviceId", name.device_id);

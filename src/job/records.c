@@ -140,6 +140,17 @@ static enum err look_at_rest(struct batch *batch, struct why *why)
     return err;
 }
 
+void records_name_module(struct str module_id, struct arena *mem, struct str *code,
+                         struct str *text)
+{
+    struct str device = STR("The device was deleted");
+    if (module_id.len == 0 || !str_eq(*code, str_from(fault_name(FAULT_DEVICE_NOT_FOUND))))
+        return;
+    *code = str_from(fault_name(FAULT_MODULE_NOT_FOUND));
+    if (str_starts(*text, device))
+        *text = str_format(mem, "The module was deleted%.*s", STR_ARG(str_skip(*text, device.len)));
+}
+
 static enum err make_record(struct batch *batch, size_t i, struct job_record *out, struct why *why)
 {
     const struct job *job = batch->job;
@@ -170,6 +181,7 @@ static enum err make_record(struct batch *batch, size_t i, struct job_record *ou
     } else {
         derive(job, batch->rest_canceled, out);
     }
+    records_name_module(out->module_id, &batch->mem, &out->error_code, &out->error_text);
     /* A window that was over at the start, or a clock that was set back while the hub was down. */
     if (out->updated_ticks < out->created_ticks)
         out->updated_ticks = out->created_ticks;

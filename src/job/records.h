@@ -13,6 +13,11 @@
     STR("The job did not start within specified period: either device did not come online or "     \
         "invalid endTime specified.")
 
+/* A run knows its targets by number only. In words, what has happened to a module is told of the module:
+ * code and text (or prose of failures.h) that a target of this name shows. */
+void records_name_module(struct str module_id, struct arena *mem, struct str *code,
+                         struct str *text);
+
 struct records_filter {
     unsigned statuses;            /* bits (1 << record_status); 0 = all */
     const struct str *device_ids; /* only these, NULL = all */

@@ -141,6 +141,29 @@ static void a_guard_counts_modules_among_modules(void **state)
     jobs_close(&jobs);
 }
 
+static void a_module_that_is_gone_is_told_of_as_a_module(void **state)
+{
+    struct job_rig jobs;
+    open_modules(&jobs);
+    queue_job(&jobs, "called", METHOD_JOB(OF_M));
+    rig_run(&jobs.rig);
+    del(&jobs, "d1/m");
+    del(&jobs, "d2"); /* and its module with it */
+    rig_run(&jobs.rig);
+    check_records("deleted before it was called", &jobs, "called",
+                  "d1/m failed ModuleNotFound\nd2/m failed ModuleNotFound\nd3/m pending\n");
+    jobs_close(&jobs);
+    struct arena mem = {0};
+    struct str code = STR("DeviceNotFound"),
+               text = STR("The device was deleted before it answered.");
+    records_name_module(STR(""), &mem, &code, &text);
+    check_str("a device stays one", code, STR("DeviceNotFound"));
+    records_name_module(STR("m"), &mem, &code, &text);
+    check_str("code", code, STR("ModuleNotFound"));
+    check_str("text", text, STR("The module was deleted before it answered."));
+    arena_done(&mem);
+}
+
 static bool count(void *arg, uint32_t number, const struct job_record *record)
 {
     ++*(int *)arg;
@@ -185,6 +208,7 @@ int main(void)
         cmocka_unit_test(a_list_may_name_a_module_of_each_device),
         cmocka_unit_test(a_retry_is_for_the_modules_that_failed),
         cmocka_unit_test(a_guard_counts_modules_among_modules),
+        cmocka_unit_test(a_module_that_is_gone_is_told_of_as_a_module),
         cmocka_unit_test(records_are_found_by_device_even_when_the_module_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
