@@ -167,11 +167,9 @@ static void note_disabled(struct hub_turn *turn, const struct identity *device,
         note(turn, &effects->disabled, &effects->disabled_count, module->id.number);
 }
 
-static enum err check_room(struct hub_turn *turn, const struct identity_write *write,
-                           struct why *why)
+static enum err check_modules(struct hub_turn *turn, const struct identity_write *write,
+                              struct why *why)
 {
-    if (hub_quotas_room_for(turn, 1, why) != ERR_OK)
-        return ERR_LIMIT;
     size_t at = 0, modules = 0;
     for (struct entity *module;
          write->module_id.len > 0 && (module = turn_next_module(turn, write->device_id, &at));)
@@ -217,7 +215,7 @@ static enum err check_write(struct hub_turn *turn, const struct identity_write *
         return identity_missing(write->device_id, write->module_id, device_exists, why);
     if (old && check_etag(turn, old, write->if_match, why) != ERR_OK)
         return ERR_CONFLICT;
-    return old ? ERR_OK : check_room(turn, write, why);
+    return old ? ERR_OK : check_modules(turn, write, why);
 }
 
 enum err identity_write(struct hub_turn *turn, const struct identity_write *write,
@@ -238,10 +236,15 @@ enum err identity_write(struct hub_turn *turn, const struct identity_write *writ
                         &turn->mem, &next, why);
     if (err == ERR_OK && next.module_id.len == 0)
         err = check_parents(turn, &next, old, write, why);
+    /* System modules are identities of the hub like any others (spec/quotas-errors-auth.md 3). */
+    bool was_edge = old && old->id.iot_edge;
+    uint32_t more =
+        (old ? 0u : 1u) + (next.iot_edge && !was_edge ? (uint32_t)IDENTITY_SYSTEM_MODULES : 0u);
+    if (err == ERR_OK && more > 0)
+        err = hub_quotas_room_for(turn, more, why);
     if (err != ERR_OK)
         return err;
 
-    bool was_edge = old && old->id.iot_edge;
     if (old) {
         next.number = old->id.number;
         old->id = next;

@@ -97,6 +97,32 @@ static void a_hub_has_so_many_devices(void **state)
     rig_close(&rig);
 }
 
+#define EDGE "{'capabilities':{'iotEdge':true}}"
+
+/* It brings two modules, which are identities of the hub as well. */
+static void a_device_of_iot_edge_is_three(void **state)
+{
+    struct rig rig;
+    rig_open(&rig, 0);
+    start_with_quotas(&rig);
+    check_int("change", rig_result(&rig, &change(&rig, QUOTA_F1, 1)->task), 0);
+    check_int("a device", rig_result(&rig, &put_device(&rig, "a", "{}", NULL)->task), 0);
+    rig.hub->counters.devices_enabled += 497; /* 498 */
+    check_int("two are no room", rig_result(&rig, &put_device(&rig, "e", EDGE, NULL)->task),
+              FAULT_QUOTA_EXCEEDED);
+    check_int("nothing was made", rig_result(&rig, &delete_device(&rig, "e", NULL)->task),
+              FAULT_DEVICE_NOT_FOUND);
+    check_int("but for an old one", rig_result(&rig, &put_device(&rig, "a", EDGE, "*")->task), 0);
+    check_int("500", rig_result(&rig, &put_device(&rig, "b", "{}", NULL)->task),
+              FAULT_QUOTA_EXCEEDED);
+    check_int("it stays one", rig_result(&rig, &put_device(&rig, "a", EDGE, "*")->task), 0);
+    check_int("back to a device", rig_result(&rig, &put_device(&rig, "a", "{}", "*")->task), 0);
+    check_int("gives two", rig_result(&rig, &put_device(&rig, "b", "{}", NULL)->task), 0);
+    check_int("499", rig_result(&rig, &put_device(&rig, "a", EDGE, "*")->task),
+              FAULT_QUOTA_EXCEEDED);
+    rig_close(&rig);
+}
+
 static void a_profile_that_nobody_knows_stops_the_start(void **state)
 {
     struct rig rig;
@@ -118,6 +144,7 @@ int main(void)
         cmocka_unit_test(a_profile_counts_at_once_and_stays),
         cmocka_unit_test(the_day_outlives_a_restart),
         cmocka_unit_test(a_hub_has_so_many_devices),
+        cmocka_unit_test(a_device_of_iot_edge_is_three),
         cmocka_unit_test(a_profile_that_nobody_knows_stops_the_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
