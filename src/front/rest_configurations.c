@@ -74,6 +74,25 @@ static enum err put_results(struct read_context *context, const struct configura
     return err;
 }
 
+/* What edge agents say about the deployment. */
+static enum err count_reported(struct read_context *context, const struct configuration *c,
+                               struct configuration_numbers *out, struct arena *mem,
+                               struct why *why)
+{
+    uint64_t *const counts[] = {&out->successful, &out->failed};
+    enum err err = ERR_OK;
+    for (size_t i = 0; err == ERR_OK && i < 2; i++) {
+        struct query *query;
+        struct str text = configuration_system_query(
+            c, i == 0 ? SYSTEM_REPORTED_SUCCESSFUL : SYSTEM_REPORTED_FAILED, mem);
+        err = query_compile(text, QUERY_FULL, mem, &query, why);
+        if (err == ERR_OK)
+            err = count_rows(context, query, counts[i], why);
+    }
+    out->reported = err == ERR_OK;
+    return err;
+}
+
 /* ---- get and list ---- */
 
 struct reading {
@@ -97,7 +116,9 @@ static enum err put_one(struct exchange *exchange, struct read_context *context,
     struct buf results = {0};
     enum err err = ERR_OK;
     config_board_count(context->configurations, c->number, &numbers.targeted, &numbers.applied);
-    if (measured) {
+    if (measured && c->kind == CONFIGURES_EDGE)
+        err = count_reported(context, c, &numbers, &work->mem, &work->why);
+    if (err == ERR_OK && measured) {
         err = put_results(context, c, &results, &work->mem, &work->why);
         numbers.results = buf_str(&results);
     }
@@ -248,35 +269,39 @@ void rest_configuration_test(struct exchange *exchange)
 
 /* ---- once, to one device ---- */
 
-/* The settings as one object below desired. */
-static enum err content_patch(struct exchange *exchange, yyjson_val **out, struct why *why)
+static enum err read_content(struct exchange *exchange, struct configuration_content *out,
+                             struct why *why)
 {
-    static const struct twin_writer nobody = {STR("content"), STR("once")};
-    const struct json_limits limits = {.size_max = 2 * CONFIGURATION_BODY_MAX,
-                                       .depth_max = CONFIGURATION_DEPTH_MAX};
-    struct configuration_content content;
-    enum err err = configuration_content_read(exchange->json, &exchange->mem, &content, why);
-    if (err == ERR_OK && content.kind != CONFIGURES_DEVICES)
+    enum err err = configuration_content_read(exchange->json, &exchange->mem, out, why);
+    if (err == ERR_OK && out->kind == CONFIGURES_MODULES)
         err =
             err_fault(ERR_BAD_INPUT, FAULT_CONFIGURATION_CONTENT, why,
                       "moduleContent is for configurations that name modules, not for one device");
-    if (err != ERR_OK)
-        return err;
-    struct twin_section fresh = twin_section_fresh(TWIN_DESIRED, TIME_UNSET);
-    struct twin_configuring want = {
-        .settings = content.settings, .count = content.count, .writers = &nobody};
-    struct twin_configured made;
-    bool won[1];
-    err = twin_configure(&fresh, &want, won, &exchange->mem, &made, why);
-    struct str patch = err == ERR_OK && made.changed ? made.next.values : STR("{}");
-    return err == ERR_OK ? json_read(patch, &limits, &exchange->mem, out, why) : err;
+    return err;
+}
+
+static void apply_to_modules(struct exchange *exchange, const struct configuration_content *content)
+{
+    struct content_apply *apply = exchange_new(exchange, struct content_apply);
+    content_apply_init(apply);
+    apply->device_id = exchange->segments[1];
+    apply->content = *content;
+    exchange_task(exchange, &apply->task, delete_finish);
 }
 
 void rest_configuration_apply(struct exchange *exchange)
 {
-    struct twin_change *change = exchange_new(exchange, struct twin_change);
+    struct configuration_content content;
     struct why why;
-    enum err err = content_patch(exchange, &change->update.desired, &why);
+    enum err err = read_content(exchange, &content, &why);
+    if (err == ERR_OK && content.kind == CONFIGURES_EDGE) {
+        apply_to_modules(exchange, &content);
+        return;
+    }
+    struct twin_change *change = exchange_new(exchange, struct twin_change);
+    if (err == ERR_OK)
+        err = configuration_content_patch(&content, STR_NONE, &exchange->mem,
+                                          &change->update.desired, &why);
     if (err != ERR_OK) {
         fail(exchange, err, &why);
         return;

@@ -54,11 +54,13 @@ bool config_board_put(struct config_board *board, uint32_t number, struct buf *o
     pthread_rwlock_rdlock(&board->lock);
     for (size_t i = 0; i < atomic_load(&board->count); i++) {
         const struct entry *entry = &board->entries[i];
-        if (!roaring_bitmap_contains(entry->sets[CONFIG_TARGETED], number))
+        bool module = roaring_bitmap_contains(entry->sets[CONFIG_MODULES_TARGETED], number);
+        if (!module && !roaring_bitmap_contains(entry->sets[CONFIG_TARGETED], number))
             continue;
+        enum config_set applied = module ? CONFIG_MODULES_APPLIED : CONFIG_APPLIED;
         buf_put_char(out, any ? ',' : '{');
         json_put_str(out, entry->id);
-        buf_put(out, roaring_bitmap_contains(entry->sets[CONFIG_APPLIED], number)
+        buf_put(out, roaring_bitmap_contains(entry->sets[applied], number)
                          ? STR(":{\"status\":\"Applied\"}")
                          : STR(":{\"status\":\"Targeted\"}"));
         any = true;

@@ -7,7 +7,14 @@
 #include "model/configuration.h"
 #include <roaring/roaring.h>
 
-enum config_set { CONFIG_TARGETED, CONFIG_APPLIED, CONFIG_SETS };
+enum config_set {
+    CONFIG_TARGETED,
+    CONFIG_APPLIED,
+    /* of a deployment to IoT Edge, whose targets are devices: their modules, which are not counted */
+    CONFIG_MODULES_TARGETED,
+    CONFIG_MODULES_APPLIED,
+    CONFIG_SETS,
+};
 
 struct config_board;
 struct config_board *config_board_create(void);

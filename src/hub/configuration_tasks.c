@@ -1,7 +1,10 @@
 /* configuration_tasks.c - what operators say about configurations. */
 #include "base/log.h"
 #include "hub/configurations.h"
+#include "hub/outbox.h"
 #include "hub/quotas.h"
+#include "hub/registry.h"
+#include "hub/twins.h"
 #include "model/fault.h"
 #include <assert.h>
 #include <stdio.h>
@@ -105,6 +108,9 @@ static enum err put_decide(struct hub_task *task, struct hub_turn *turn, struct 
         err = configuration_read(put->id, put->body, old, turn->now_ticks, &turn->mem, &next, why);
     if (err == ERR_OK && next.condition.len > 0)
         err = configuration_check_condition(next.condition, next.kind, &turn->mem, &unused, why);
+    if (err == ERR_OK && next.kind == CONFIGURES_EDGE && next.condition.len > 0)
+        err = configuration_check_condition(configuration_condition(&next, &turn->mem), next.kind,
+                                            &turn->mem, &unused, why); /* it is longer */
     if (err == ERR_OK)
         err = check_metrics(next.metrics, &turn->mem, why);
     if (err != ERR_OK)
@@ -134,6 +140,91 @@ static const struct hub_task_ops put_ops = {
 void configuration_put_init(struct configuration_put *task)
 {
     task->task.ops = &put_ops;
+}
+
+/* ---- once, to the modules of a device ---- */
+
+static void apply_load(struct hub_task *task, struct hub_turn *turn)
+{
+    struct content_apply *apply = (struct content_apply *)task;
+    turn_want(turn, apply->device_id, STR(""), PART_IDENTITY);
+    for (size_t i = 0; i < apply->content.module_count; i++)
+        turn_want(turn, apply->device_id, apply->content.modules[i].id, PART_TWIN);
+    turn_want_modules(turn, apply->device_id);
+}
+
+/* The twins that are there already: would they take it? Fresh ones do, as the content was tried on one. */
+static enum err try_module(struct content_apply *apply, size_t i, struct hub_turn *turn,
+                           struct why *why)
+{
+    const struct edge_module *module = &apply->content.modules[i];
+    struct applied_module *made = &apply->modules[i];
+    made->entity = edge_module_find(turn, apply->device_id, module->id);
+    made->update = (struct twin_update){.has_desired = module->named, .replace = module->whole};
+    if (!module->named)
+        return ERR_OK;
+    enum err err = configuration_content_patch(&apply->content, module->id, &apply->task.mem,
+                                               &made->update.desired, why);
+    if (err != ERR_OK || !made->entity)
+        return err;
+    struct twin_section unused;
+    struct twin_write write = {.patch = made->update.desired,
+                               .replace = module->whole,
+                               .now_ticks = turn->now_ticks,
+                               .stamp = turn_next_version(made->entity)};
+    return twin_section_write(TWIN_DESIRED, &made->entity->desired, &write, &turn->mem, &unused,
+                              why);
+}
+
+static enum err apply_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
+{
+    struct content_apply *apply = (struct content_apply *)task;
+    const struct entity *device = turn_device(turn, apply->device_id, STR(""));
+    size_t count = apply->content.module_count;
+    enum err err = outbox_room(turn->hub, SOURCE_TWIN_CHANGES, why);
+    if (err != ERR_OK)
+        return err;
+    if (!device)
+        return identity_missing(apply->device_id, STR(""), false, why);
+    if (!device->id.iot_edge)
+        return err_fault(ERR_BAD_INPUT, FAULT_CONFIGURATION_CONTENT, why,
+                         "modulesContent is for a device of IoT Edge, which %.*s is not",
+                         STR_ARG(apply->device_id));
+    apply->modules = arena_array(&task->mem, struct applied_module, count + 1);
+    for (size_t i = 0; err == ERR_OK && i < count; i++)
+        err = try_module(apply, i, turn, why);
+    if (err == ERR_OK)
+        err = edge_modules_room(turn, apply->device_id, &apply->content, why);
+    if (err != ERR_OK)
+        return err;
+    for (size_t i = 0; i < count; i++) {
+        struct applied_module *made = &apply->modules[i];
+        if (!made->entity)
+            made->entity = edge_module_make(turn, &device->id, apply->content.modules[i].id);
+        struct why inner;
+        enum err never = twin_apply(turn, made->entity, &made->update, &inner);
+        assert(never == ERR_OK);
+        made->entity = entity_copy(&task->mem, made->entity);
+    }
+    return ERR_OK;
+}
+
+static enum task_next apply_act(struct hub_task *task, struct hub *hub)
+{
+    const struct content_apply *apply = (struct content_apply *)task;
+    for (size_t i = 0; i < apply->content.module_count; i++) {
+        const struct applied_module *made = &apply->modules[i];
+        twin_notify(hub, made->entity->id.number, &made->update, &made->entity->desired);
+    }
+    return TASK_REPLY;
+}
+
+static const struct hub_task_ops apply_ops = {
+    .name = "content.apply", .load = apply_load, .decide = apply_decide, .act = apply_act};
+
+void content_apply_init(struct content_apply *task)
+{
+    task->task.ops = &apply_ops;
 }
 
 /* ---- delete ---- */

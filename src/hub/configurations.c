@@ -58,8 +58,8 @@ static enum err compile(struct config_live *live, struct why *why)
     if (err == ERR_OK)
         err = configuration_content_read(content, &live->mem, &live->content, why);
     if (err == ERR_OK && live->row.condition.len > 0)
-        err = configuration_check_condition(live->row.condition, live->row.kind, &live->mem,
-                                            &live->condition, why);
+        err = query_compile(configuration_condition(&live->row, &live->mem), QUERY_CONDITION,
+                            &live->mem, &live->condition, why);
     live->writer = (struct twin_writer){live->row.id, configuration_digest(&live->row, &live->mem)};
     return err;
 }
@@ -311,6 +311,13 @@ void turn_mark(struct hub_turn *turn, uint32_t configuration, uint32_t number, b
     put(turn, configuration, 1 + CONFIG_APPLIED, number, applied);
 }
 
+void turn_mark_module(struct hub_turn *turn, uint32_t configuration, uint32_t number, bool targeted,
+                      bool applied)
+{
+    put(turn, configuration, 1 + CONFIG_MODULES_TARGETED, number, targeted);
+    put(turn, configuration, 1 + CONFIG_MODULES_APPLIED, number, applied);
+}
+
 void turn_target(struct hub_turn *turn, uint32_t configuration, const roaring_bitmap_t *numbers)
 {
     put_all(turn, configuration, 1 + CONFIG_TARGETED, numbers);
@@ -344,17 +351,21 @@ void turn_touch_identity(struct hub_turn *turn, const struct entity *entity)
         return;
     }
     put(turn, 0, 0, entity->id.number, false);
-    for (size_t i = 0; i < all->count; i++)
+    for (size_t i = 0; i < all->count; i++) {
         turn_mark(turn, all->list[i]->row.number, entity->id.number, false, false);
+        turn_mark_module(turn, all->list[i]->row.number, entity->id.number, false, false);
+    }
 }
 
 /* What a configuration has set there, it wants to stay so. */
 static bool touches_content(struct hub_turn *turn, const struct config_live *live, uint32_t number,
                             yyjson_val *patch, bool replace)
 {
+    if (contains(turn, live->row.number, 1 + CONFIG_MODULES_APPLIED, number))
+        return true; /* what it says may be all that shall stand there */
     if (!contains(turn, live->row.number, 1 + CONFIG_APPLIED, number))
         return false;
-    for (size_t i = 0; i < live->content.count; i++)
+    for (size_t i = 0; live->row.kind != CONFIGURES_EDGE && i < live->content.count; i++)
         if (twin_patch_touches(patch, replace, live->content.settings[i].names,
                                live->content.settings[i].count))
             return true;

@@ -65,6 +65,9 @@ void turn_touch_section(struct hub_turn *turn, uint32_t number, enum twin_part p
 /* ---- decide: whom a configuration targets ---- */
 void turn_mark(struct hub_turn *turn, uint32_t configuration, uint32_t number, bool targeted,
                bool applied);
+/* Likewise a module of a device that a deployment to IoT Edge targets. */
+void turn_mark_module(struct hub_turn *turn, uint32_t configuration, uint32_t number, bool targeted,
+                      bool applied);
 void turn_target(struct hub_turn *turn, uint32_t configuration, const roaring_bitmap_t *numbers);
 
 /* ---- for turn.c ---- */
@@ -81,6 +84,21 @@ struct configuration_put { /* PUT /configurations/{id} */
     struct configuration result; /* in task.mem */
 };
 void configuration_put_init(struct configuration_put *task);
+
+/* POST /devices/{id}/applyConfigurationContent with modulesContent: once, into the twins of the modules of an
+ * IoT Edge device; those that it has not are made. All or nothing. ERR_NOT_FOUND; ERR_BAD_INPUT
+ * FAULT_CONFIGURATION_CONTENT for another device, FAULT_ARGUMENT_INVALID for a twin that would break a limit;
+ * ERR_LIMIT as for registry_put. */
+struct content_apply {
+    struct hub_task task;
+    struct str device_id;
+    struct configuration_content content; /* in task.mem */
+    struct applied_module {
+        struct twin_update update;
+        struct entity *entity; /* of the turn, then a copy in task.mem */
+    } * modules;               /* ours */
+};
+void content_apply_init(struct content_apply *task);
 
 struct configuration_delete {
     struct hub_task task;

@@ -181,6 +181,42 @@ static enum err check_modules(struct hub_turn *turn, const struct identity_write
     return ERR_OK;
 }
 
+struct entity *edge_module_find(struct hub_turn *turn, struct str device_id, struct str module_id)
+{
+    size_t at = 0;
+    for (struct entity *module; (module = turn_next_module(turn, device_id, &at));)
+        if (str_eq(module->id.module_id, module_id))
+            return module;
+    return NULL;
+}
+
+enum err edge_modules_room(struct hub_turn *turn, struct str device_id,
+                           const struct configuration_content *content, struct why *why)
+{
+    size_t at = 0, modules = 0;
+    uint32_t more = 0;
+    for (struct entity *module; (module = turn_next_module(turn, device_id, &at));)
+        modules += !identity_is_system_module(module->id.module_id);
+    for (size_t i = 0; i < content->module_count; i++)
+        more += !edge_module_find(turn, device_id, content->modules[i].id);
+    if (more == 0)
+        return ERR_OK;
+    if (modules + more > IDENTITY_MODULES_MAX)
+        return err_fault(ERR_LIMIT, FAULT_TOO_MANY_MODULES, why,
+                         "Device %.*s would have more than %d modules", STR_ARG(device_id),
+                         IDENTITY_MODULES_MAX);
+    return hub_quotas_room_for(turn, more, why);
+}
+
+struct entity *edge_module_make(struct hub_turn *turn, const struct identity *device,
+                                struct str module_id)
+{
+    struct identity module =
+        identity_system_module(device, str_copy(&turn->mem, module_id), turn->now_ticks,
+                               turn->hub->config.random, &turn->mem);
+    return turn_create(turn, &module);
+}
+
 /* They come and go with the device's capability; by hand they are neither made nor changed. */
 static enum err check_system_module(struct str device_id, struct str module_id, struct why *why)
 {

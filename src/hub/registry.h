@@ -32,6 +32,17 @@ enum err identity_write(struct hub_turn *turn, const struct identity_write *writ
 enum err identity_remove(struct hub_turn *turn, struct str device_id, struct str module_id,
                          struct str if_match, struct identity_effects *effects, struct why *why);
 
+/* ---- decide, for deployments to IoT Edge; the device's modules are loaded ---- */
+
+/* NULL: it has none of that name. */
+struct entity *edge_module_find(struct hub_turn *turn, struct str device_id, struct str module_id);
+/* May it have those of a content that it has not? ERR_LIMIT as for registry_put. */
+enum err edge_modules_room(struct hub_turn *turn, struct str device_id,
+                           const struct configuration_content *content, struct why *why);
+/* A module as a deployment makes it: with generated keys, managed by "IotEdge". */
+struct entity *edge_module_make(struct hub_turn *turn, const struct identity *device,
+                                struct str module_id);
+
 /* PUT /devices/{id}[/modules/{mid}]: create without If-Match, replace with it.
  * ERR_CONFLICT FAULT_DEVICE_ALREADY_EXISTS, FAULT_MODULE_ALREADY_EXISTS or FAULT_PRECONDITION_FAILED;
  * ERR_NOT_FOUND FAULT_DEVICE_NOT_FOUND or FAULT_MODULE_NOT_FOUND for an If-Match on what is missing, and

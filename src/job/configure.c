@@ -10,11 +10,11 @@
  * themselves, are tried anew each CONFIGURE_LOOK_S. */
 #include "base/log.h"
 #include "hub/attach.h"
-#include "hub/configurations.h"
 #include "hub/outbox.h"
 #include "hub/walk.h"
-#include "job/run.h"
+#include "job/line_up.h"
 #include "model/fault.h"
+#include <assert.h>
 #include <stdlib.h>
 
 #define NS_PER_MS INT64_C(1000000)
@@ -121,7 +121,7 @@ static void target(struct job_engine *engine, struct config_live *live)
     t->engine = engine;
     t->configuration = live->row.number;
     t->etag = live->row.etag;
-    t->condition = str_copy(&t->work.mem, live->row.condition);
+    t->condition = str_copy(&t->work.mem, configuration_condition(&live->row, &t->work.mem));
     t->found = roaring_bitmap_create();
     live->resolving = true;
     live->look_again = false;
@@ -136,55 +136,48 @@ static bool wants_targets(const struct config_live *live)
 
 /* ---- bringing twins in line ---- */
 
-struct told { /* a device that hears of it after the commit */
-    uint32_t number;
-    int64_t version;
-    struct str patch; /* in task.mem */
-};
-struct lining { /* a step */
-    struct hub_task task;
-    struct job_engine *engine;
-    uint32_t numbers[CONFIGURE_CHUNK_MAX];
-    size_t count;
-    struct told told[CONFIGURE_CHUNK_MAX];
-    size_t told_count;
-};
-
 static void lining_load(struct hub_task *task, struct hub_turn *turn)
 {
-    const struct lining *step = (struct lining *)task;
+    struct lining *step = (struct lining *)task;
+    deploy_load(step, turn);
     for (size_t i = 0; i < step->count; i++)
         turn_want_number(turn, step->numbers[i], PART_TWIN);
 }
 
-static bool matches(struct configurations *all, const struct config_live *live,
-                    const struct twin_view *view)
+bool line_up_matches(struct configurations *all, const struct config_live *live,
+                     const struct entity *entity, struct hub_turn *turn)
 {
-    bool is_module = view->identity->module_id.len > 0;
-    struct query_doc doc = {.twin = view};
+    struct twin_view view = {.identity = &entity->id,
+                             .presence = presence_get(turn->hub->presence, entity->id.number),
+                             .tags = &entity->tags,
+                             .desired = &entity->desired,
+                             .reported = &entity->reported};
+    bool is_module = entity->id.module_id.len > 0;
+    struct query_doc doc = {.twin = &view};
     return live->condition && is_module == (live->row.kind == CONFIGURES_MODULES) &&
            query_match(live->condition, &doc, all->scratch) == QUERY_TRUE;
 }
 
-/* The settings of all that match, the most important first. */
-static size_t gather(struct configurations *all, const struct twin_view *view, bool *targets,
+/* The settings of all that apply, the most important first. */
+static size_t gather(const struct configurations *all, const bool *applies, struct str module,
                      struct twin_writer *writers, struct twin_setting **out, struct arena *mem)
 {
     size_t count = 0, at = 0;
     for (size_t i = 0; i < all->count; i++) {
-        targets[i] = matches(all, all->list[i], view);
         writers[i] = all->list[i]->writer;
-        count += targets[i] ? all->list[i]->content.count : 0;
+        count += applies[i] ? all->list[i]->content.count : 0;
     }
     *out = arena_array(mem, struct twin_setting, count + 1);
     for (size_t i = 0; i < all->count; i++) {
         const struct configuration_content *content = &all->list[i]->content;
-        for (size_t n = 0; targets[i] && n < content->count; n++) {
+        for (size_t n = 0; applies[i] && n < content->count; n++) {
+            if (content->kind == CONFIGURES_EDGE && !str_eq(content->settings[n].module, module))
+                continue;
             (*out)[at] = content->settings[n];
             (*out)[at++].by = i;
         }
     }
-    return count;
+    return at;
 }
 
 /* For routes that ask for changes of twins. */
@@ -199,49 +192,68 @@ static void tell_change(struct hub_turn *turn, const struct entity *entity, stru
         outbox_twin_changed(turn, entity, &told, false);
 }
 
-static void line_up(struct lining *step, struct hub_turn *turn, struct entity *entity)
+bool line_up_twin(struct lining *step, struct hub_turn *turn, struct entity *entity,
+                  const struct line_up *how, bool *won)
 {
-    struct configurations *all = turn->hub->configurations;
-    struct twin_view view = {.identity = &entity->id,
-                             .presence = presence_get(turn->hub->presence, entity->id.number),
-                             .tags = &entity->tags,
-                             .desired = &entity->desired,
-                             .reported = &entity->reported};
-    bool targets[CONFIGURATIONS_MAX] = {false}, won[CONFIGURATIONS_MAX] = {false};
     struct twin_writer writers[CONFIGURATIONS_MAX];
-    struct twin_configuring want = {
-        .writers = writers, .now_ticks = turn->now_ticks, .stamp = turn_next_version(entity)};
+    struct twin_configuring want = {.writers = writers,
+                                    .now_ticks = turn->now_ticks,
+                                    .stamp = turn_next_version(entity),
+                                    .whole = how->whole,
+                                    .keep_deployed = how->keep_deployed};
     struct twin_setting *settings;
-    want.count = gather(all, &view, targets, writers, &settings, &turn->mem);
+    want.count = gather(turn->hub->configurations, how->applies, entity->id.module_id, writers,
+                        &settings, &turn->mem);
     want.settings = settings;
     struct twin_configured done;
     struct why why;
     enum err err = twin_configure(&entity->desired, &want, won, &turn->mem, &done, &why);
-    if (err != ERR_OK)
+    if (err != ERR_OK) {
         log_warn_some("a twin cannot be configured", LOG_STR("device", entity->id.device_id),
                       LOG_STR("module", entity->id.module_id), LOG_TEXT_Z("reason", why.text));
-    if (err == ERR_OK && done.changed) {
-        entity->desired = done.next;
-        turn_changed(turn, entity, PART_DESIRED);
-        tell_change(turn, entity, done.patch);
-        step->told[step->told_count++] = (struct told){entity->id.number, done.next.version,
-                                                       str_copy(&step->task.mem, done.patch)};
+        return false;
     }
+    if (!done.changed)
+        return true;
+    turn_tell_created(turn, entity);
+    entity->desired = done.next;
+    turn_changed(turn, entity, PART_DESIRED);
+    tell_change(turn, entity, done.patch);
+    assert(step->told_count < TOLD_MAX);
+    step->told[step->told_count++] =
+        (struct told){entity->id.number, done.next.version, str_copy(&step->task.mem, done.patch)};
+    return true;
+}
+
+/* A device, or a module that no deployment speaks of. */
+static void line_up(struct lining *step, struct hub_turn *turn, struct entity *entity)
+{
+    struct configurations *all = turn->hub->configurations;
+    bool targets[CONFIGURATIONS_MAX] = {false}, won[CONFIGURATIONS_MAX] = {false};
     for (size_t i = 0; i < all->count; i++)
-        turn_mark(turn, all->list[i]->row.number, entity->id.number, targets[i],
-                  targets[i] && err == ERR_OK && (won[i] || all->list[i]->content.count == 0));
+        targets[i] = all->list[i]->row.kind != CONFIGURES_EDGE &&
+                     line_up_matches(all, all->list[i], entity, turn);
+    struct line_up how = {.applies = targets, .keep_deployed = true};
+    bool good = line_up_twin(step, turn, entity, &how, won);
+    for (size_t i = 0; i < all->count; i++)
+        if (all->list[i]->row.kind != CONFIGURES_EDGE)
+            turn_mark(turn, all->list[i]->row.number, entity->id.number, targets[i],
+                      targets[i] && good && (won[i] || all->list[i]->content.count == 0));
 }
 
 static enum err lining_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
 {
     struct lining *step = (struct lining *)task;
-    step->told_count = 0;
+    step->told_count = step->done_count = 0;
     if (turn_configurations_changed(turn))
         return ERR_OK; /* what is in force is not yet what will be: the next turn does it */
     for (size_t i = 0; i < step->count; i++) {
         struct entity *entity = turn_number(turn, step->numbers[i]);
-        if (entity)
+        struct entity *device = entity ? deploy_device(turn, entity) : NULL;
+        if (entity && (!device || device == entity))
             line_up(step, turn, entity);
+        if (device)
+            deploy(step, turn, device);
         turn_work_done(turn, step->numbers[i]);
     }
     return ERR_OK;
@@ -294,6 +306,7 @@ static void line_up_some(struct job_engine *engine, size_t room)
     most = most < fair ? most : fair;
     most = most < room ? most : room;
     struct lining *step = xcalloc(1, sizeof(*step));
+    step->twins_max = most;
     roaring_uint32_iterator_t it;
     for (roaring_init_iterator(all->work, &it); it.has_value && step->count < most;
          roaring_advance_uint32_iterator(&it))

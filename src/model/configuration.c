@@ -2,6 +2,7 @@
 #include "base/codec.h"
 #include "base/map.h"
 #include "model/fault.h"
+#include "model/identity.h"
 #include <inttypes.h>
 
 #define BAD(...) err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why, __VA_ARGS__)
@@ -23,6 +24,8 @@ bool configuration_id_valid(struct str id)
 /* ---- content ---- */
 
 struct gathering {
+    struct str module; /* STR_NONE: none */
+    size_t claim;
     struct arena *mem;
     struct configuration_content *out;
     struct why *why;
@@ -43,8 +46,8 @@ static enum err add_setting(struct gathering *g, const struct str *names, size_t
                            CONFIGURATION_SETTINGS_MAX);
     struct str *own = arena_array(g->mem, struct str, count);
     memcpy(own, names, count * sizeof(*names));
-    out->settings[out->count++] =
-        (struct twin_setting){.names = own, .count = count, .value = value};
+    out->settings[out->count++] = (struct twin_setting){
+        .names = own, .count = count, .value = value, .claim = g->claim, .module = g->module};
     return ERR_OK;
 }
 
@@ -88,42 +91,165 @@ static enum err gather_path(struct gathering *g, struct str path, yyjson_val *va
             return BAD_CONTENT("'%.*s' is no path", STR_ARG(str_take(path, NAME_SHOWN_MAX)));
         names[count++] = name;
     }
+    g->claim = g->module.ptr ? count : 0; /* a layer has all of what it names */
     return gather(g, names, count, value);
 }
 
-/* As a twin that has nothing else would take them. */
-static enum err try_settings(const struct configuration_content *content, struct arena *mem,
-                             struct why *why)
+/* ---- modules of IoT Edge ---- */
+
+const struct edge_module *configuration_edge_module(const struct configuration_content *content,
+                                                    struct str id)
+{
+    for (size_t i = 0; i < content->module_count; i++)
+        if (str_eq(content->modules[i].id, id))
+            return &content->modules[i];
+    return NULL;
+}
+
+static enum err note_module(struct gathering *g, struct str id, struct edge_module **out)
+{
+    struct configuration_content *content = g->out;
+    struct why *why = g->why;
+    *out = (struct edge_module *)(uintptr_t)configuration_edge_module(content, id);
+    if (*out)
+        return ERR_OK;
+    if (!identity_id_valid(id) || (id.ptr[0] == '$' && !identity_is_system_module(id)))
+        return BAD_CONTENT("'%.*s' is no id of a module", STR_ARG(str_take(id, NAME_SHOWN_MAX)));
+    if (content->module_count == IDENTITY_MODULES_ALL)
+        return BAD_CONTENT("a device has %d modules at most", IDENTITY_MODULES_MAX);
+    *out = &content->modules[content->module_count++];
+    (*out)->id = id;
+    return ERR_OK;
+}
+
+/* Those that $edgeAgent is told to run. */
+static enum err note_modules(struct gathering *g, yyjson_val *modules)
+{
+    size_t i, max;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(modules, i, max, key, value)
+    {
+        struct edge_module *unused;
+        enum err err = note_module(g, json_str(key), &unused);
+        if (err != ERR_OK)
+            return err;
+    }
+    return ERR_OK;
+}
+
+static enum err note_agent(struct gathering *g, struct str path, yyjson_val *value)
+{
+    struct str above = STR("properties.desired.modules."), name, rest;
+    struct edge_module *unused;
+    if (str_eq(path, STR("properties.desired")))
+        return note_modules(g, yyjson_obj_get(value, "modules"));
+    if (str_eq(path, STR("properties.desired.modules")))
+        return note_modules(g, value);
+    if (!str_starts(path, above))
+        return ERR_OK;
+    str_cut(str_skip(path, above.len), '.', &name, &rest);
+    return note_module(g, name, &unused);
+}
+
+static enum err gather_module(struct gathering *g, struct str id, yyjson_val *map)
+{
+    struct edge_module *module;
+    struct why *why = g->why;
+    bool agent = str_eq(id, STR("$edgeAgent"));
+    size_t i, max;
+    yyjson_val *key, *value;
+    if (!yyjson_is_obj(map))
+        return BAD_CONTENT("content.modulesContent.%.*s must be an object",
+                           STR_ARG(str_take(id, NAME_SHOWN_MAX)));
+    enum err err = note_module(g, id, &module);
+    if (err != ERR_OK)
+        return err;
+    module->named = true;
+    g->module = id;
+    yyjson_obj_foreach(map, i, max, key, value)
+    {
+        module->whole |= str_eq(json_str(key), STR("properties.desired"));
+        if (err == ERR_OK)
+            err = gather_path(g, json_str(key), value);
+        if (err == ERR_OK && agent)
+            err = note_agent(g, json_str(key), value);
+    }
+    g->out->base |= agent && module->whole;
+    return err;
+}
+
+static enum err gather_modules(struct gathering *g, yyjson_val *content)
+{
+    struct why *why = g->why;
+    yyjson_val *modules = yyjson_obj_get(content, "modulesContent"), *key, *value;
+    size_t i, max;
+    if (!yyjson_is_obj(modules))
+        return BAD_CONTENT("content.modulesContent must be an object");
+    if (yyjson_obj_size(yyjson_obj_get(content, "deviceContent")) > 0 ||
+        yyjson_obj_size(yyjson_obj_get(content, "moduleContent")) > 0)
+        return BAD_CONTENT("content has one of deviceContent, modulesContent and moduleContent");
+    g->out->kind = CONFIGURES_EDGE;
+    g->out->modules = arena_array(g->mem, struct edge_module, IDENTITY_MODULES_ALL);
+    yyjson_obj_foreach(modules, i, max, key, value)
+    {
+        enum err err = gather_module(g, json_str(key), value);
+        if (err != ERR_OK)
+            return err;
+    }
+    return ERR_OK;
+}
+
+/* ---- would twins take it? ---- */
+
+/* As a twin that has nothing else takes them. */
+static enum err place_settings(const struct configuration_content *content, struct str module,
+                               struct arena *mem, struct str *out, struct why *why)
 {
     static const struct twin_writer writer = {STR("c"), STR("d")};
     struct twin_section fresh = twin_section_fresh(TWIN_DESIRED, TIME_UNSET);
-    struct twin_configured unused;
+    struct twin_configured made;
+    struct twin_configuring want = {.writers = &writer};
     bool won[1] = {false};
-    enum err err = twin_configure(&fresh,
-                                  &(struct twin_configuring){.settings = content->settings,
-                                                             .count = content->count,
-                                                             .writers = &writer},
-                                  won, mem, &unused, why);
-    if (err == ERR_OK)
-        return ERR_OK;
-    struct why reason = *why;
-    return BAD_CONTENT("%s", reason.text);
+    struct twin_setting *settings = arena_array(mem, struct twin_setting, content->count + 1);
+    for (size_t i = 0; i < content->count; i++)
+        if (!module.ptr || str_eq(content->settings[i].module, module))
+            settings[want.count++] = content->settings[i];
+    want.settings = settings;
+    enum err err = twin_configure(&fresh, &want, won, mem, &made, why);
+    *out = err == ERR_OK && made.changed ? made.next.values : STR("{}");
+    return err;
 }
 
-enum err configuration_content_read(yyjson_val *content, struct arena *mem,
-                                    struct configuration_content *out, struct why *why)
+static enum err try_settings(const struct configuration_content *content, struct arena *mem,
+                             struct why *why)
+{
+    struct why reason;
+    struct str unused;
+    bool edge = content->kind == CONFIGURES_EDGE;
+    enum err err = ERR_OK;
+    if (!edge)
+        err = place_settings(content, STR_NONE, mem, &unused, &reason);
+    for (size_t i = 0; err == ERR_OK && i < content->module_count; i++)
+        err = place_settings(content, content->modules[i].id, mem, &unused, &reason);
+    return err == ERR_OK ? ERR_OK : BAD_CONTENT("%s", reason.text);
+}
+
+enum err configuration_content_patch(const struct configuration_content *content, struct str module,
+                                     struct arena *mem, yyjson_val **out, struct why *why)
+{
+    const struct json_limits limits = {.size_max = 2 * CONFIGURATION_BODY_MAX,
+                                       .depth_max = CONFIGURATION_DEPTH_MAX};
+    struct str values;
+    enum err err = place_settings(content, module, mem, &values, why);
+    return err == ERR_OK ? json_read(values, &limits, mem, out, why) : err;
+}
+
+static enum err gather_plain(struct gathering *g, yyjson_val *content)
 {
     static const char *const kinds[] = {
         [CONFIGURES_DEVICES] = "deviceContent", [CONFIGURES_MODULES] = "moduleContent"};
-    *out = (struct configuration_content){0};
-    if (!yyjson_is_obj(content))
-        return BAD_CONTENT("content must be an object with deviceContent or moduleContent");
-    if (yyjson_obj_size(yyjson_obj_get(content, "modulesContent")) > 0)
-        return BAD_CONTENT(
-            "modulesContent, a deployment to IoT Edge devices, is not carried out by this "
-            "hub: deviceContent and moduleContent are");
-    out->settings = arena_array(mem, struct twin_setting, CONFIGURATION_SETTINGS_MAX);
-    struct gathering g = {mem, out, why};
+    struct configuration_content *out = g->out;
+    struct why *why = g->why;
     bool found = false;
     for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++) {
         yyjson_val *map = yyjson_obj_get(content, kinds[kind]), *key, *value;
@@ -132,18 +258,35 @@ enum err configuration_content_read(yyjson_val *content, struct arena *mem,
         if (!yyjson_is_obj(map))
             return BAD_CONTENT("content.%s must be an object", kinds[kind]);
         if (found && out->count > 0)
-            return BAD_CONTENT("content has deviceContent or moduleContent, not both");
+            return BAD_CONTENT(
+                "content has one of deviceContent, modulesContent and moduleContent");
         found = true;
         out->kind = (enum configuration_kind)kind;
         size_t i, max;
         yyjson_obj_foreach(map, i, max, key, value)
         {
-            enum err err = gather_path(&g, json_str(key), value);
+            enum err err = gather_path(g, json_str(key), value);
             if (err != ERR_OK)
                 return err;
         }
     }
-    return try_settings(out, mem, why);
+    return ERR_OK;
+}
+
+enum err configuration_content_read(yyjson_val *content, struct arena *mem,
+                                    struct configuration_content *out, struct why *why)
+{
+    *out = (struct configuration_content){0};
+    if (!yyjson_is_obj(content))
+        return BAD_CONTENT(
+            "content must be an object with deviceContent, modulesContent or moduleContent");
+    yyjson_val *edge = yyjson_obj_get(content, "modulesContent");
+    bool is_edge =
+        edge && !yyjson_is_null(edge) && (!yyjson_is_obj(edge) || yyjson_obj_size(edge) > 0);
+    out->settings = arena_array(mem, struct twin_setting, CONFIGURATION_SETTINGS_MAX);
+    struct gathering g = {.module = STR_NONE, .mem = mem, .out = out, .why = why};
+    enum err err = is_edge ? gather_modules(&g, content) : gather_plain(&g, content);
+    return err == ERR_OK ? try_settings(out, mem, why) : err;
 }
 
 /* ---- the other members ---- */
@@ -319,7 +462,8 @@ struct str configuration_etag(const struct configuration *c, struct arena *mem)
 
 struct str configuration_digest(const struct configuration *c, struct arena *mem)
 {
-    return str_format(mem, "%016" PRIx64, hash_stable(c->content));
+    return str_format(mem, "%s%016" PRIx64, c->kind == CONFIGURES_EDGE ? TWIN_DEPLOYED : "",
+                      hash_stable(c->content));
 }
 
 void configuration_put_export(struct buf *out, const struct configuration *c)
@@ -339,28 +483,64 @@ void configuration_put_export(struct buf *out, const struct configuration *c)
     arena_done(&mem);
 }
 
-static void put_system_queries(struct buf *out, const struct configuration *c)
+struct str configuration_condition(const struct configuration *c, struct arena *mem)
 {
-    bool modules = c->kind == CONFIGURES_MODULES;
-    struct buf text = {0};
-    buf_put(out, STR("\"queries\":{\"targetedCount\":"));
-    if (modules || c->condition.len == 0)
-        buf_put(&text, c->condition.len == 0 ? STR("") : STR("select moduleId "));
-    else
-        buf_put(&text, STR("select deviceId from devices"));
-    if (modules)
-        buf_put(&text, c->condition);
-    else if (c->condition.len > 0 && !str_eq(c->condition, STR("*")))
-        buf_printf(&text, " where %.*s", STR_ARG(c->condition));
-    json_put_str(out, buf_str(&text));
-    buf_reset(&text);
-    buf_printf(&text, "select %s from %s where configurations.[[%.*s]].status = 'Applied'",
-               modules ? "moduleId" : "deviceId", modules ? "devices.modules" : "devices",
-               STR_ARG(c->id));
-    buf_put(out, STR(",\"appliedCount\":"));
-    json_put_str(out, buf_str(&text));
-    buf_put_char(out, '}');
-    buf_done(&text);
+    if (c->kind != CONFIGURES_EDGE || c->condition.len == 0)
+        return c->condition;
+    if (str_eq(c->condition, STR("*")))
+        return STR("capabilities.iotEdge = true");
+    return str_format(mem, "capabilities.iotEdge = true and (%.*s)", STR_ARG(c->condition));
+}
+
+struct str configuration_system_query(const struct configuration *c, enum system_query which,
+                                      struct arena *mem)
+{
+    static const char *const columns[] = {[CONFIGURES_DEVICES] = "deviceId from devices where ",
+                                          [CONFIGURES_MODULES] =
+                                              "moduleId from devices.modules where ",
+                                          [CONFIGURES_EDGE] = "deviceId from devices.modules where "
+                                                              "moduleId = '$edgeAgent' and "};
+    static const char *const more[] = {
+        [SYSTEM_APPLIED] = "",
+        [SYSTEM_REPORTED_SUCCESSFUL] = " and properties.desired.$version = "
+                                       "properties.reported.lastDesiredVersion and "
+                                       "properties.reported.lastDesiredStatus.code = 200",
+        [SYSTEM_REPORTED_FAILED] = " and properties.desired.$version = "
+                                   "properties.reported.lastDesiredVersion and "
+                                   "properties.reported.lastDesiredStatus.code != 200"};
+    struct str condition = configuration_condition(c, mem);
+    if (which != SYSTEM_TARGETED)
+        return str_format(mem, "select %sconfigurations.[[%.*s]].status = 'Applied'%s",
+                          columns[c->kind], STR_ARG(c->id), more[which]);
+    if (condition.len == 0)
+        return STR("");
+    if (c->kind == CONFIGURES_MODULES)
+        return str_format(mem, "select moduleId %.*s", STR_ARG(condition));
+    if (str_eq(condition, STR("*")))
+        return STR("select deviceId from devices");
+    return str_format(mem, "select deviceId from devices where %.*s", STR_ARG(condition));
+}
+
+static void put_system_metrics(struct buf *out, const struct configuration *c,
+                               const struct configuration_numbers *numbers, struct arena *mem)
+{
+    static const char *const names[] = {[SYSTEM_TARGETED] = "targetedCount",
+                                        [SYSTEM_APPLIED] = "appliedCount",
+                                        [SYSTEM_REPORTED_SUCCESSFUL] = "reportedSuccessfulCount",
+                                        [SYSTEM_REPORTED_FAILED] = "reportedFailedCount"};
+    const uint64_t counts[] = {numbers->targeted, numbers->applied, numbers->successful,
+                               numbers->failed};
+    size_t all = c->kind == CONFIGURES_EDGE ? SYSTEM_QUERIES : SYSTEM_APPLIED + 1;
+    size_t counted = numbers->reported ? all : SYSTEM_APPLIED + 1;
+    buf_put(out, STR(",\"systemMetrics\":{\"results\":{"));
+    for (size_t i = 0; i < counted; i++)
+        buf_printf(out, "%s\"%s\":%" PRIu64, i ? "," : "", names[i], counts[i]);
+    buf_put(out, STR("},\"queries\":{"));
+    for (size_t i = 0; i < all; i++) {
+        buf_printf(out, "%s\"%s\":", i ? "," : "", names[i]);
+        json_put_str(out, configuration_system_query(c, (enum system_query)i, mem));
+    }
+    buf_put(out, STR("}}"));
 }
 
 void configuration_put_json(struct buf *out, const struct configuration *c,
@@ -376,12 +556,8 @@ void configuration_put_json(struct buf *out, const struct configuration *c,
     json_put_member_time(out, "createdTimeUtc", c->created_ticks);
     json_put_member_time(out, "lastUpdatedTimeUtc", c->updated_ticks);
     json_put_member_i64(out, "priority", c->priority);
-    buf_printf(out,
-               ",\"systemMetrics\":{\"results\":{\"targetedCount\":%" PRIu64
-               ",\"appliedCount\":%" PRIu64 "},",
-               numbers->targeted, numbers->applied);
-    put_system_queries(out, c);
-    buf_printf(out, "},\"metrics\":{\"results\":%.*s,\"queries\":%.*s}", STR_ARG(numbers->results),
+    put_system_metrics(out, c, numbers, &mem);
+    buf_printf(out, ",\"metrics\":{\"results\":%.*s,\"queries\":%.*s}", STR_ARG(numbers->results),
                STR_ARG(c->metrics));
     json_put_member_str(out, "etag", configuration_etag(c, &mem));
     buf_put_char(out, '}');

@@ -8,6 +8,7 @@ struct node { /* of the section while it is worked on */
     struct twin_stamp stamp;
     bool object;
     bool wanted;  /* a setting stands here */
+    size_t claim; /* the writer, counted from 1, that has all that is below; 0: none has */
     bool touched; /* it, or something below it, changes */
     bool gone;
 };
@@ -15,14 +16,19 @@ struct node { /* of the section while it is worked on */
 struct configure {
     struct node root;
     struct twin_stamp now;
+    const struct twin_configuring *want;
     struct arena *mem;
     struct twin_meta_reader meta;
     struct twin_meta_writer *writer;
 };
 
-static bool is_ours(const struct node *node)
+/* It may go when nothing wants it. */
+static bool is_ours(const struct configure *c, const struct node *node)
 {
-    return node->stamp.by.len > 0;
+    if (c->want->whole)
+        return true;
+    return node->stamp.by.len > 0 &&
+           !(c->want->keep_deployed && str_starts(node->stamp.digest, STR(TWIN_DEPLOYED)));
 }
 
 /* ---- the old section as a tree ---- */
@@ -97,7 +103,7 @@ static bool is_taken(const struct node *root, const struct twin_setting *setting
     const struct node *at = root;
     for (size_t i = 0; i < setting->count && at; i++) {
         at = find(at, setting->names[i]);
-        if (at && at->wanted)
+        if (at && (at->wanted || (at->claim > 0 && at->claim != setting->by + 1)))
             return true;
     }
     return at && holds_wanted(at);
@@ -141,6 +147,8 @@ static void place(struct configure *c, const struct twin_setting *setting,
         if (!next)
             next = add_child(c, at, setting->names[i]);
         at = next;
+        if (i + 1 == setting->claim && at->claim == 0)
+            at->claim = setting->by + 1;
         if (i + 1 < setting->count)
             become_object(at, stamp);
     }
@@ -158,7 +166,7 @@ static void settle(struct configure *c, struct node *node)
         left |= !child->gone;
     }
     node->gone =
-        node != &c->root && is_ours(node) && !node->wanted && (had || !node->touched) && !left;
+        node != &c->root && is_ours(c, node) && !node->wanted && (had || !node->touched) && !left;
     node->touched |= node->gone;
     if (node->touched) {
         node->stamp.ticks = c->now.ticks;
@@ -252,7 +260,7 @@ enum err twin_configure(const struct twin_section *old, const struct twin_config
                         bool *won, struct arena *mem, struct twin_configured *out, struct why *why)
 {
     struct arena scratch = {0};
-    struct configure c = {.mem = &scratch};
+    struct configure c = {.mem = &scratch, .want = want};
     c.now = (struct twin_stamp){.ticks = want->now_ticks, .version = old->version + 1};
     *out = (struct twin_configured){0};
     enum err err = read_section(&c, old, why);

@@ -16,6 +16,8 @@ struct twin_setting { /* one property below desired */
     size_t count;      /* of names, 1 at least */
     yyjson_val *value; /* no object, unless it is empty; not null */
     size_t by;         /* which writer wants it */
+    size_t claim;      /* of so many names nobody less important sets anything; 0: of all of them */
+    struct str module; /* of a deployment to IoT Edge: in whose twin; not read here */
 };
 struct twin_writer {
     struct str id, digest;
@@ -26,7 +28,10 @@ struct twin_configuring {
     size_t count;
     const struct twin_writer *writers;
     int64_t now_ticks, stamp; /* as in struct twin_write */
+    bool whole;               /* what no setting wants goes, whoever wrote it */
+    bool keep_deployed; /* what a deployment wrote (its digest begins so) is nobody's: it stays */
 };
+#define TWIN_DEPLOYED "edge-"
 struct twin_configured {
     bool changed;             /* false: the section is as it should be */
     struct twin_section next; /* when changed, texts in `mem` */

@@ -136,7 +136,7 @@ static const char store_v9[] =
     "  body TEXT NOT NULL);";
 
 /* Configurations, and sets of identities, one row per 65,536 numbers: whom each targets and on whom it is
- * applied (kinds 1 and 2), and who is to be looked at anew (configuration 0, kind 0). */
+ * applied (kinds 1 and 2; 3 and 4 the same of modules, by a deployment to IoT Edge), and who is to be looked at anew (configuration 0, kind 0). */
 static const char store_v10[] =
     "CREATE TABLE configuration (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
     "  kind INTEGER NOT NULL, schema_version TEXT NOT NULL, labels TEXT NOT NULL,"

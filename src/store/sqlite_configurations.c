@@ -5,7 +5,7 @@
 static bool read_row(sqlite3_stmt *row, struct configuration *out)
 {
     int64_t kind = sqlite3_column_int64(row, 2);
-    if (kind != CONFIGURES_DEVICES && kind != CONFIGURES_MODULES)
+    if (kind < CONFIGURES_DEVICES || kind > CONFIGURES_EDGE)
         return false;
     *out = (struct configuration){
         .number = (uint32_t)sqlite3_column_int64(row, 0),

@@ -186,7 +186,8 @@ struct outbox_row {
 };
 
 /* Identities among the numbers (slice << 16) .. (slice << 16 | 65535): those that a configuration targets
- * (kind 1), on which it is applied (2), or, with configuration and kind 0, that are to be looked at anew. */
+ * (kind 1), on which it is applied (2), modules that a deployment to IoT Edge targets (3), to which it is applied
+ * (4), or, with configuration and kind 0, that are to be looked at anew. */
 struct config_slice {
     uint32_t configuration;
     int kind;

@@ -100,8 +100,68 @@ withHub('configurations with the Node SDK', (s) => {
     assert.deepEqual(properties.desired.a, { b: 1 });
     assert.equal(properties.desired.$metadata.a.$lastUpdatedBy, undefined);
     assertFault(await s.rest.post('/devices/nobody/applyConfigurationContent', { deviceContent: {} }), 404, 'DeviceNotFound');
-    assertFault(await s.rest.post('/devices/once/applyConfigurationContent', { modulesContent: { $edgeAgent: {} } }), 400,
+    assertFault(await s.rest.post('/devices/once/applyConfigurationContent', { modulesContent: { $edgeAgent: { 'properties.desired': {} } } }), 400,
       'InvalidConfigurationContent', /IoT Edge/);
+  });
+
+  const manifest = (image) => ({ modulesContent: {
+    $edgeAgent: { 'properties.desired': { schemaVersion: '1.1', runtime: { type: 'docker', settings: {} },
+      systemModules: { edgeAgent: { type: 'docker', settings: { image: 'agent' } }, edgeHub: { type: 'docker', status: 'running', restartPolicy: 'always', settings: { image: 'hub' } } },
+      modules: { sensor: { version: '1.0', type: 'docker', status: 'running', restartPolicy: 'always', settings: { image, createOptions: '{}' } } } } },
+    $edgeHub: { 'properties.desired': { schemaVersion: '1.1', routes: { up: 'FROM /messages/* INTO $upstream' }, storeAndForwardConfiguration: { timeToLiveSecs: 7200 } } },
+    sensor: { 'properties.desired': { rate: 5 } } } });
+  const moduleTwin = async (device, module) => (await s.rest.get(`/twins/${device}/modules/${encodeURIComponent(module)}`)).json;
+
+  it('content for the modules of an edge device is applied once', async () => {
+    await newDevice(s.hub, 'edge-once', { capabilities: { iotEdge: true } });
+    await registry.applyConfigurationContentOnDevice('edge-once', manifest('a'));
+    const agent = await moduleTwin('edge-once', '$edgeAgent');
+    assert.equal(agent.properties.desired.modules.sensor.settings.image, 'a');
+    assert.equal(agent.properties.desired.$metadata.modules.$lastUpdatedBy, undefined);
+    assert.equal((await registry.getModule('edge-once', 'sensor')).responseBody.managedBy, 'IotEdge');
+    assert.equal((await moduleTwin('edge-once', 'sensor')).properties.desired.rate, 5);
+    await s.rest.patch('/twins/edge-once/modules/sensor', { properties: { desired: { more: 1 } } });
+    await registry.applyConfigurationContentOnDevice('edge-once', manifest('b'));
+    assert.equal((await moduleTwin('edge-once', 'sensor')).properties.desired.more, undefined, 'it is all of the twin');
+  });
+
+  it('a deployment, its layer, and what the agent says of it', async () => {
+    await newDevice(s.hub, 'edge-1', { capabilities: { iotEdge: true } });
+    await s.rest.patch('/twins/edge-1', { tags: { site: 'edge' } });
+    const { responseBody: { etag } } = await registry.addConfiguration({ id: 'base', content: manifest('v1'), targetCondition: "tags.site = 'edge'", priority: 1 });
+    await registry.addConfiguration({ id: 'layer', content: { modulesContent: { $edgeAgent: { 'properties.desired.modules.extra': { type: 'docker', settings: { image: 'e' } } } } }, targetCondition: "tags.site = 'edge'", priority: 2 });
+    await has('edge-1', 'base');
+    await has('edge-1', 'layer');
+    const { configurations, properties: { desired } } = await moduleTwin('edge-1', '$edgeAgent');
+    assert.deepEqual(configurations, { base: { status: 'Applied' }, layer: { status: 'Applied' } });
+    assert.deepEqual(Object.keys(desired.modules).sort(), ['extra', 'sensor']);
+    assert.equal(desired.$metadata.modules.extra.settings.image.$lastUpdatedBy, 'layer');
+    const { responseBody: modules } = await registry.getModulesOnDevice('edge-1');
+    assert.deepEqual(modules.map(({ moduleId }) => moduleId).sort(), ['$edgeAgent', '$edgeHub', 'extra', 'sensor']);
+
+    const agent = moduleOf(s.hub, (await registry.getModule('edge-1', '$edgeAgent')).responseBody);
+    await agent.open();
+    const { report } = await openTwin(agent);
+    const told = (code) => report({ lastDesiredVersion: desired.$version, lastDesiredStatus: { code, description: '' } });
+    const results = async () => (await registry.getConfiguration('base')).responseBody.systemMetrics.results;
+    assert.deepEqual(await results(), { targetedCount: 1, appliedCount: 1, reportedSuccessfulCount: 0, reportedFailedCount: 0 });
+    await told(200);
+    assert.deepEqual(await results(), { targetedCount: 1, appliedCount: 1, reportedSuccessfulCount: 1, reportedFailedCount: 0 });
+    await told(400);
+    assert.deepEqual(await results(), { targetedCount: 1, appliedCount: 1, reportedSuccessfulCount: 0, reportedFailedCount: 1 });
+    const { systemMetrics: { queries } } = (await registry.getConfiguration('base')).responseBody;
+    for (const name of ['targetedCount', 'appliedCount', 'reportedFailedCount'])
+      assert.deepEqual((await s.rest.query(queries[name])).json, [{ deviceId: 'edge-1' }], name);
+
+    await registry.addConfiguration({ id: 'next', content: manifest('v2'), targetCondition: "tags.site = 'edge'", priority: 5 });
+    await has('edge-1', 'next');
+    assert.equal((await twin('edge-1')).configurations.base.status, 'Targeted');
+    assert.deepEqual((await moduleTwin('edge-1', '$edgeAgent')).properties.desired.modules.sensor.settings.image, 'v2');
+    for (const id of ['next', 'layer', 'base']) await registry.removeConfiguration(id);
+    await until(async () => !(await twin('edge-1')).configurations, 'none is left');
+    assert.ok((await moduleTwin('edge-1', '$edgeAgent')).properties.desired.modules.sensor, 'what runs goes on');
+    await agent.close();
+    assert.equal(etag, 'MQ==');
   });
 
   it('queries can be tried before', async () => {

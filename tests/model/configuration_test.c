@@ -71,8 +71,30 @@ static const struct {
      CONTENT(
          "{'deviceContent':{'properties.desired.a':1},'moduleContent':{'properties.desired.a':1}}"),
      FAULT_CONFIGURATION_CONTENT},
-    {"no deployment to edge devices",
-     CONTENT("{'modulesContent':{'$edgeAgent':{'properties.desired':{}}}}"),
+    {"a deployment to edge devices",
+     CONTENT("{'modulesContent':{'$edgeAgent':{'properties.desired':{'modules':{'m':{}}}},"
+             "'m':{'properties.desired.a':1}}}"),
+     0},
+    {"beside kinds that are empty",
+     CONTENT("{'modulesContent':{'$edgeAgent':{'properties.desired':{}}},'deviceContent':{}}"), 0},
+    {"a layer", CONTENT("{'modulesContent':{'$edgeAgent':{'properties.desired.modules.m':{}}}}"),
+     0},
+    {"modules are objects", CONTENT("{'modulesContent':{'m':1}}"), FAULT_CONFIGURATION_CONTENT},
+    {"of desired properties", CONTENT("{'modulesContent':{'m':{'tags.a':1}}}"),
+     FAULT_CONFIGURATION_CONTENT},
+    {"with names of modules", CONTENT("{'modulesContent':{'a b':{'properties.desired':{}}}}"),
+     FAULT_CONFIGURATION_CONTENT},
+    {"also those that the agent runs",
+     CONTENT("{'modulesContent':{'$edgeAgent':{'properties.desired':{'modules':{'a b':{}}}}}}"),
+     FAULT_CONFIGURATION_CONTENT},
+    {"no other system module", CONTENT("{'modulesContent':{'$other':{'properties.desired':{}}}}"),
+     FAULT_CONFIGURATION_CONTENT},
+    {"each twin for itself is tried",
+     CONTENT("{'modulesContent':{'m':{'properties.desired.a':[null]}}}"),
+     FAULT_CONFIGURATION_CONTENT},
+    {"not with another kind",
+     CONTENT("{'modulesContent':{'m':{'properties.desired':{}}},"
+             "'moduleContent':{'properties.desired.a':1}}"),
      FAULT_CONFIGURATION_CONTENT},
     {"kinds that are null",
      CONTENT("{'modulesContent':null,'moduleContent':null,'deviceContent':{}}"), 0},
@@ -148,7 +170,9 @@ static void it_is_shown_as_recorded(void **state)
     read_one(BODY(",'priority':3,'targetCondition':'tags.x = 1','metrics':{'queries':{'m':'q'}}"),
              NULL, &c, 0);
     c.created_ticks = c.updated_ticks = ticks_of("2021-07-07T20:47:30.5Z");
-    configuration_put_json(&out, &c, &(struct configuration_numbers){5, 4, STR("{\"m\":2}")});
+    configuration_put_json(
+        &out, &c,
+        &(struct configuration_numbers){.targeted = 5, .applied = 4, .results = STR("{\"m\":2}")});
     struct str want = quoted(
         &mem, "{'id':'c1','schemaVersion':null,'labels':null,'content':{'deviceContent':"
               "{'properties.desired.x':1}},'targetCondition':'tags.x = 1',"

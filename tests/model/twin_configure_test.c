@@ -65,9 +65,11 @@ static enum err configure(struct twin_section *section, const char *const conten
             settings[count++].by = i;
         }
     }
-    struct twin_configuring want = {settings, count, writers,
-                                    birth + section->version * TICKS_PER_SECOND,
-                                    section->version + 7};
+    struct twin_configuring want = {.settings = settings,
+                                    .count = count,
+                                    .writers = writers,
+                                    .now_ticks = birth + section->version * TICKS_PER_SECOND,
+                                    .stamp = section->version + 7};
     return twin_configure(section, &want, won, &mem, out, why);
 }
 

@@ -62,6 +62,25 @@ class Configurations(unittest.TestCase):
         manager.delete_configuration("c1")
         self.assertEqual(manager.get_configurations(10), [])
 
+    def test_deployment_to_iot_edge(self):
+        manager = IoTHubConfigurationManager.from_connection_string(self.hub.connection_string)
+        registry = IoTHubRegistryManager.from_connection_string(self.hub.connection_string)
+        registry.create_device_with_sas("e1", "", "", "enabled", iot_edge=True)
+        modules = {"$edgeAgent": {"properties.desired": {"modules": {"m": {"settings": {"image": "x"}}}}},
+                   "m": {"properties.desired": {"rate": 5}}}
+        manager.apply_configuration_on_edge_device("e1", ConfigurationContent(modules_content=modules))
+        self.assertEqual(registry.get_module("e1", "m").managed_by, "IotEdge")
+        self.assertEqual(registry.get_module_twin("e1", "m").properties.desired["rate"], 5)
+        manager.create_configuration(Configuration(
+            id="edge", schema_version="1.0", priority=10, target_condition="*",
+            content=ConfigurationContent(modules_content={**modules, "m": {"properties.desired": {"rate": 6}}})))
+        until(lambda: registry.get_module_twin("e1", "m").properties.desired["rate"] == 6)
+        results = manager.get_configuration("edge").system_metrics.results
+        self.assertEqual(results, {"targetedCount": 1, "appliedCount": 1,
+                                   "reportedSuccessfulCount": 0, "reportedFailedCount": 0})
+        manager.delete_configuration("edge")
+        registry.delete_device("e1")
+
 
 if __name__ == "__main__":
     unittest.main()
