@@ -1,5 +1,6 @@
 #include "front/routes.h"
 #include "hub/bulk.h"
+#include "hub/key_rotation.h"
 #include "hub/messages.h"
 #include "hub/methods.h"
 #include "hub/telemetry.h"
@@ -53,6 +54,8 @@ static const struct route routes[] = {
     {HTTP_METHOD_GET, "/openapi.yaml", rest_openapi, {0, 0}, 0, BODY_IGNORED, ERROR_FORM_A},
     {HTTP_METHOD_POST, "/devices/query", rest_query, READ_OR_SERVICE, QUERY_BODY_MAX, BODY_JSON,
      ERROR_FORM_A},
+    {HTTP_METHOD_POST, "/devices/keys/regenerate", rest_keys_regenerate, REGISTRY_WRITE,
+     KEY_ROTATION_BODY_MAX, BODY_JSON, ERROR_FORM_A},
     {HTTP_METHOD_POST, "/devices", rest_devices_bulk, REGISTRY_WRITE, BULK_BODY_MAX, BODY_JSON,
      ERROR_FORM_A},
     {HTTP_METHOD_GET, "/devices", rest_devices_list, REGISTRY_READ, 0, BODY_IGNORED, ERROR_FORM_A},

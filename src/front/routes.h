@@ -38,6 +38,7 @@ void rest_identity_put(struct exchange *exchange);
 void rest_identity_delete(struct exchange *exchange);
 void rest_modules_list(struct exchange *exchange);
 void rest_devices_bulk(struct exchange *exchange);
+void rest_keys_regenerate(struct exchange *exchange);
 void rest_devices_list(struct exchange *exchange);
 void rest_statistics_devices(struct exchange *exchange);
 void rest_statistics_service(struct exchange *exchange);

@@ -73,6 +73,10 @@ static uint64_t cost_of(const struct exchange *exchange)
         return quota_method_steps(exchange->quota_size);
     if (exchange->quota == QUOTA_REGISTRY && yyjson_is_arr(exchange->json))
         return yyjson_arr_size(exchange->json);
+    yyjson_val *devices = yyjson_obj_get(exchange->json, "devices"); /* of a rotation of keys */
+    if (exchange->quota == QUOTA_REGISTRY && exchange->method == HTTP_METHOD_POST &&
+        yyjson_is_arr(devices) && yyjson_arr_size(devices) > 0)
+        return yyjson_arr_size(devices);
     return 1;
 }
 

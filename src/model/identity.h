@@ -93,6 +93,10 @@ bool identity_is_system_module(struct str module_id);
 struct identity identity_system_module(const struct identity *device, struct str module_id,
                                        int64_t now_ticks, struct random *random, struct arena *mem);
 
+/* Fresh keys, 32 random bytes each, and the next etag. Texts in `mem`. */
+void identity_renew_keys(struct identity *identity, bool primary, bool secondary,
+                         struct random *random, struct arena *mem);
+
 /* The device that a scope names ("ms-azure-iot-edge://{device}-{number}"); STR_NONE when it cannot be one. */
 struct str identity_scope_device(struct str scope);
 

@@ -429,6 +429,18 @@ enum err identity_read(const struct identity_put *put, struct arena *mem, struct
     return err;
 }
 
+void identity_renew_keys(struct identity *identity, bool primary, bool secondary,
+                         struct random *random, struct arena *mem)
+{
+    const struct identity_put put = {.random = random};
+    const struct reading r = {&put, mem, NULL};
+    if (primary)
+        identity->primary_key = generate_key(&r);
+    if (secondary)
+        identity->secondary_key = generate_key(&r);
+    identity->etag++;
+}
+
 struct identity identity_system_module(const struct identity *device, struct str module_id,
                                        int64_t now_ticks, struct random *random, struct arena *mem)
 {

@@ -50,6 +50,63 @@ withHub('POST /devices', (s) => {
     await client.close();
   });
 
+  it('keys/regenerate: fresh keys for some, which count at once; nobody is cut off', async () => {
+    const keysOf = async (path) => (await s.rest.get(`/devices/${path}`)).json.authentication.symmetricKey;
+    const regenerate = (policyKey, ...devices) => s.rest.post('/devices/keys/regenerate', { policyKey, devices });
+    await s.rest.put('/devices/edgy', { capabilities: { iotEdge: true } });
+    await s.rest.put('/devices/cert', { authentication: { type: 'certificateAuthority' } });
+    const device = await newDevice(s.hub, 'rotor');
+    await s.rest.put('/devices/rotor/modules/m', {});
+    const client = await openClient(s.hub, device);
+    const [was, module] = [await keysOf('rotor'), await keysOf('rotor/modules/m')];
+    const { etag } = (await s.rest.get('/devices/rotor')).json;
+
+    let { status, json } = await regenerate('primaryKey', { id: 'rotor' }, { id: 'rotor', moduleId: 'm' });
+    assert.equal(status, 200);
+    const now = await keysOf('rotor');
+    assert.deepEqual(json, {
+      policyKey: 'primaryKey',
+      rotatedKeys: [{ id: 'rotor', ...now }, { id: 'rotor', moduleId: 'm', ...(await keysOf('rotor/modules/m')) }],
+      errors: [],
+    });
+    assert.notEqual(now.primaryKey, was.primaryKey);
+    assert.equal(now.secondaryKey, was.secondaryKey);
+    assert.notEqual((await keysOf('rotor/modules/m')).primaryKey, module.primaryKey);
+    assert.notEqual((await s.rest.get('/devices/rotor')).json.etag, etag);
+    assert.equal((await s.rest.get('/devices/rotor')).json.connectionState, 'Connected');
+    await client.close();
+
+    ({ status, json } = await regenerate('BOTH', { id: 'rotor' }, { id: 'nobody' }, { id: 'rotor', moduleId: 'x' },
+      { id: 'rotor' }, { id: 'edgy', moduleId: '$edgeHub' }, { id: 'cert' }, { id: 'bad id' }));
+    assert.equal(status, 207);
+    assert.deepEqual(json.rotatedKeys.map((e) => e.id), ['rotor']);
+    assert.deepEqual(json.errors.map((e) => [e.id, e.moduleId, e.errorCode]), [
+      ['nobody', undefined, 'DeviceNotFound'],
+      ['rotor', 'x', 'ModuleNotFound'],
+      ['rotor', undefined, 'DeviceDefinedMultipleTimes'],
+      ['edgy', '$edgeHub', 'SystemModuleModifyUnauthorizedAccess'],
+      ['cert', undefined, 'ArgumentInvalid'],
+      ['bad id', undefined, 'ArgumentInvalid'],
+    ]);
+    const last = await keysOf('rotor');
+    assert.equal(new Set([...Object.values(was), ...Object.values(now), ...Object.values(last)]).size, 5);
+    let headers;
+    ({ status, json, headers } = await regenerate('both', { id: 'nobody' }));
+    assert.deepEqual([status, headers['iothub-errorcode'], json.errors.length], [400, 'BulkRegenerateDeviceKeyOperationFailure', 1]);
+  });
+
+  for (const [rule, body, status, code] of [
+    ['another policyKey', { policyKey: 'third', devices: [{ id: 'a' }] }, 400, 'InvalidPolicyKey'],
+    ['no policyKey', { devices: [{ id: 'a' }] }, 400, 'InvalidPolicyKey'],
+    ['no devices', { policyKey: 'both', devices: [] }, 400, 'ArgumentInvalid'],
+    ['devices that are none', { policyKey: 'both', devices: ['a'] }, 400, 'ArgumentInvalid'],
+    ['101 devices', { policyKey: 'both', devices: Array.from({ length: 101 }, (_, i) => ({ id: `k${i}` })) }, 413, 'TooManyDevices'],
+  ])
+    it(`keys/regenerate refuses ${rule}`, async () => {
+      const answer = await s.rest.post('/devices/keys/regenerate', body);
+      assert.deepEqual([answer.status, answer.headers['iothub-errorcode']], [status, code]);
+    });
+
   it('one that is refused spoils no other', async () => {
     const { status, headers, json } = await bulk([
       { id: 'a', importMode: 'create' },

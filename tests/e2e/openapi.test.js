@@ -106,6 +106,10 @@ withHub('every operation answers what the document says', (s) => {
   drive('listDevices', { note: 'one', query: { top: '1' } });
   drive('updateRegistry', { body: [{ id: 'dev2', importMode: 'create', tags: { site: 'north' } }] });
   drive('updateRegistry', { note: 'in part', body: [{ id: 'dev2', importMode: 'create' }, { id: 'dev3', importMode: 'create' }], status: 400 });
+  drive('regenerateKeys', { body: { policyKey: 'both', devices: [{ id: 'dev2' }] } });
+  drive('regenerateKeys', { note: 'in part', body: { policyKey: 'secondaryKey', devices: [{ id: 'dev2' }, { id: 'nobody' }] }, status: 207 });
+  drive('regenerateKeys', { note: 'none', body: { policyKey: 'primaryKey', devices: [{ id: 'nobody' }] }, status: 400 });
+  drive('regenerateKeys', { note: 'no such key', body: { policyKey: 'third', devices: [{ id: 'dev2' }] }, status: 400 });
   drive('updateRegistry', { note: 'no list', body: {}, status: 400 });
   drive('updateRegistry', { note: 'over 100', body: Array.from({ length: 101 }, (_, i) => ({ id: `n${i}` })), status: 413 });
   drive('putModule');
