@@ -154,6 +154,20 @@ void exchange_header(struct exchange *exchange, const char *name, struct str val
         str_copy(&exchange->mem, str_from(name)), str_copy(&exchange->mem, value)};
 }
 
+enum err exchange_read_json(struct exchange *exchange, struct str body, size_t size_max,
+                            struct why *why)
+{
+    if (body.len == 0)
+        return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_NULL, why, "the request needs a JSON body");
+    enum err err =
+        json_read(body, &(struct json_limits){.size_max = size_max, .depth_max = JSON_DEPTH_MAX},
+                  &exchange->mem, &exchange->json, why);
+    if (err == ERR_OK)
+        return ERR_OK;
+    why->code = FAULT_FORMAT_ERROR;
+    return ERR_BAD_INPUT;
+}
+
 void exchange_done(struct exchange *exchange)
 {
     exchange->answered = true;

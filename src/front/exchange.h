@@ -46,6 +46,7 @@ struct exchange {
     /* Of routes for devices and of those that take bytes: all that the request has. */
     struct http_header *sent;
     size_t sent_count;
+    bool as_device;             /* on a route of the registry: a device asks for its own modules */
     struct device_shown *shown; /* of routes for devices: what their connection knows of the peer */
 
     /* the answer */
@@ -115,6 +116,10 @@ void exchange_put_part(struct exchange *exchange, struct buf *out);
 
 /* A header of the request, by name without case; STR_NONE when absent. */
 struct str exchange_sent(const struct exchange *exchange, struct str name);
+
+/* `body` into exchange->json: FAULT_ARGUMENT_NULL when it is empty, FAULT_FORMAT_ERROR when it is no JSON. */
+enum err exchange_read_json(struct exchange *exchange, struct str body, size_t size_max,
+                            struct why *why);
 
 /* A query parameter, percent-decoded; STR_NONE when absent. */
 struct str exchange_param(struct exchange *exchange, struct str name);

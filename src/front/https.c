@@ -3,6 +3,7 @@
 #include "front/device_auth.h"
 #include "front/mqtt.h"
 #include "front/paging.h"
+#include "front/rest_device.h"
 #include "front/routes.h"
 #include "front/throttle.h"
 #include "model/fault.h"
@@ -140,6 +141,12 @@ static enum err read_head(struct https_conn *https, struct exchange *exchange, s
     const char *reason;
     err = auth_service(https->front, http_header_get(request, STR("Authorization")),
                        https->route->need, &https->proof, &reason, why);
+    if (err != ERR_OK && own_modules_offered(exchange, https->route,
+                                             http_header_get(request, STR("Authorization")))) {
+        keep_headers(exchange, request);
+        exchange->as_device = true;
+        err = ERR_OK;
+    }
     if (err != ERR_OK) {
         log_info_some("request refused", LOG_TEXT_Z("request", exchange->request_id),
                       LOG_TEXT_Z("reason", reason), LOG_TEXT_Z("route", https->route->path));
@@ -174,19 +181,12 @@ static enum err read_body(struct https_conn *https, struct exchange *exchange, s
     if (https->route->body == BODY_IGNORED ||
         (https->route->body == BODY_JSON_OR_NONE && body.len == 0))
         return ERR_OK;
-    if (https->route->body == BODY_BYTES) {
+    /* Of what a device has sent, nothing is said before it has proven itself. */
+    if (https->route->body == BODY_BYTES || exchange->as_device) {
         exchange->body = str_copy(&exchange->mem, body.ptr ? body : STR(""));
         return ERR_OK;
     }
-    if (body.len == 0)
-        return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_NULL, why, "the request needs a JSON body");
-    enum err err = json_read(
-        body,
-        &(struct json_limits){.size_max = https->route->body_max, .depth_max = JSON_DEPTH_MAX},
-        &exchange->mem, &exchange->json, why);
-    if (err != ERR_OK)
-        why->code = FAULT_FORMAT_ERROR;
-    return err == ERR_OK ? ERR_OK : ERR_BAD_INPUT;
+    return exchange_read_json(exchange, body, https->route->body_max, why);
 }
 
 /* What there is of the answer goes, and with its end the exchange. */
@@ -228,7 +228,10 @@ static void refuse(struct https_conn *https, struct exchange *exchange, enum err
 
 static void handle(struct https_conn *https, struct exchange *exchange)
 {
-    https->route->handle(exchange);
+    if (exchange->as_device)
+        rest_own_modules(exchange, https->route);
+    else
+        https->route->handle(exchange);
     if (exchange->answered)
         answer(https, exchange);
 }

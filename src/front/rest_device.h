@@ -21,4 +21,11 @@ bool device_request_init(struct exchange *exchange, struct device_request *reque
 /* Segments behind "/devices/{d}" or "/devices/{d}/modules/{m}" begin at this index. */
 size_t device_tail(const struct exchange *exchange);
 
+/* A device may ask for its own modules as a service may: does a request that no policy allows show the
+ * credentials of one, on a route of modules? Then it is answered by rest_own_modules, which has the hub check
+ * them. */
+bool own_modules_offered(struct exchange *exchange, const struct route *route,
+                         struct str authorization);
+void rest_own_modules(struct exchange *exchange, const struct route *route);
+
 void device_fail(struct exchange *exchange, enum err err, const struct why *why);

@@ -92,7 +92,7 @@ enum err throttle_request(struct exchange *exchange, const struct route *route, 
     struct quota_board *board = exchange->front->config.quotas;
     struct clock *clock = exchange->front->config.clock;
     *wait_ms = 0;
-    if (route_is_for_devices(route))
+    if (route_is_for_devices(route) || exchange->as_device)
         return ERR_OK; /* the hub has to find out who it is before it may draw on anything */
     exchange->quota = throttle_class(route->method, route->path);
     if (exchange->quota == QUOTA_FREE)

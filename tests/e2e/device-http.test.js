@@ -4,6 +4,8 @@ const assert = require('node:assert/strict');
 const { after, before, it } = require('node:test');
 const { Client, Message } = require('azure-iot-device');
 const { Http } = require('azure-iot-device-http');
+const https = require('node:https');
+const { Certificates } = require('./lib/certs');
 const { muster } = require('./lib/hub');
 const { sas } = require('./lib/sas');
 const { newDevice } = require('./lib/sdk');
@@ -191,3 +193,69 @@ withHub('a hub with settings of its own', (s) => {
     assert.match(stderr, /--message-ttl is at most 48h/);
   });
 }, { args: ['--message-ttl', '30m', '--message-deliveries', '1', '--feedback-ttl', '2h'] });
+
+withHub('a device manages its own modules', (s) => {
+  const certs = new Certificates();
+  after(() => certs.remove());
+  let own, other;
+  const tokenOf = (id, key, more = {}) => sas({ sr: `${s.hub.host}/devices/${id}`, key, ...more });
+  before(async () => {
+    own = { auth: tokenOf('owner', (await newDevice(s.hub, 'owner')).key) };
+    other = { auth: tokenOf('other', (await newDevice(s.hub, 'other')).key) };
+    assert.equal((await s.rest.put('/devices/other/modules/theirs', {})).status, 200);
+  });
+  const ids = async (options) => (await s.rest.get('/devices/owner/modules', options)).json.map((m) => m.moduleId);
+
+  it('makes, lists, reads, changes and deletes them', async () => {
+    assert.deepEqual(await ids(own), []);
+    const made = await s.rest.put('/devices/owner/modules/m', { moduleId: 'm', deviceId: 'owner' }, own);
+    assert.equal(made.status, 200);
+    assert.ok(made.json.authentication.symmetricKey.primaryKey);
+    assert.deepEqual(await ids(own), ['m']);
+    assert.equal((await s.rest.get('/devices/owner/modules/m', own)).json.etag, made.json.etag);
+    assertFault(await s.rest.put('/devices/owner/modules/m', {}, own), 409, 'ModuleAlreadyExistsOnDevice');
+    const changed = await s.rest.put('/devices/owner/modules/m', { managedBy: 'me' }, { ...own, headers: { 'If-Match': '*' } });
+    assert.deepEqual([changed.status, changed.json.managedBy], [200, 'me']);
+    assertFault(await s.rest.put('/devices/owner/modules/bad%20id', {}, own), 400, 'ArgumentInvalid');
+    assertFault(await s.rest.put('/devices/owner/modules/m2', '{', own), 400, 'IotHubFormatError');
+    assertFault(await s.rest.get('/devices/owner/modules/nobody', own), 404, 'ModuleNotFound');
+    assertFault(await s.rest.put('/devices/owner/modules/$edgeHub', {}, own), 401, 'SystemModuleModifyUnauthorizedAccess');
+    const key = changed.json.authentication.symmetricKey.primaryKey;
+    const module = { auth: sas({ sr: `${s.hub.host}/devices/owner/modules/m`, key }) };
+    assertFault(await s.rest.get('/devices/owner/modules/m', module), 401, 'IotHubUnauthorized');
+    assertFault(await s.rest.get('/devices/owner/modules/m', { auth: tokenOf('owner', key) }), 401, 'IotHubUnauthorized');
+    assert.equal((await s.rest.delete('/devices/owner/modules/m', own)).status, 204);
+    assert.deepEqual(await ids(own), []);
+  });
+  it('with a certificate as well', async () => {
+    const certificate = certs.selfSigned('shown');
+    await s.rest.put('/devices/shown', { authentication: { type: 'selfSigned', x509Thumbprint: { primaryThumbprint: certificate.sha256 } } });
+    const agent = new https.Agent({ cert: certificate.cert, key: certificate.key, ca: s.hub.ca, maxCachedSessions: 0 });
+    const shown = { auth: null, agent };
+    assert.equal((await s.rest.put('/devices/shown/modules/m', {}, shown)).status, 200);
+    assert.equal((await s.rest.get('/devices/shown/modules', shown)).json.length, 1);
+    assertFault(await s.rest.get('/devices/other/modules', shown), 401, 'IotHubUnauthorized');
+    assertFault(await s.rest.get('/devices/shown', shown), 401, 'IotHubUnauthorizedAccess');
+    agent.destroy();
+  });
+  it('and nothing else', async () => {
+    for (const [rule, answer, code] of [
+      ['modules of another device', await s.rest.get('/devices/other/modules', own), 'IotHubUnauthorized'],
+      ['to make one there', await s.rest.put('/devices/other/modules/m', {}, own), 'IotHubUnauthorized'],
+      ['to delete one there', await s.rest.delete('/devices/other/modules/theirs', own), 'IotHubUnauthorized'],
+      ['with the name of that device', await s.rest.get('/devices/other/modules', { auth: tokenOf('owner', 'AAAA', { skn: 'other' }) }), 'IotHubUnauthorized'],
+      ['of a device that there is not', await s.rest.get('/devices/nobody/modules', own), 'IotHubUnauthorized'],
+      ['its own identity', await s.rest.get('/devices/owner', own), 'IotHubUnauthorizedAccess'],
+      ['its twin', await s.rest.get('/twins/owner', own), 'IotHubUnauthorizedAccess'],
+      ['with a policy of devices', await s.rest.get('/devices/owner/modules', { auth: sas({ sr: s.hub.host, key: s.hub.policyKey('device'), skn: 'device' }) }), 'IotHubUnauthorizedAccess'],
+      ['with nothing', await s.rest.get('/devices/owner/modules', { auth: null }), 'IotHubUnauthorizedAccess'],
+    ]) {
+      assert.equal(answer.status, 401, rule);
+      assert.equal(answer.headers['iothub-errorcode'], code, rule);
+    }
+    assert.equal((await s.rest.get('/devices/other/modules', other)).json.length, 1);
+    const { json } = await s.rest.get('/devices/owner');
+    await s.rest.put('/devices/owner', { ...json, status: 'disabled' }, { headers: { 'If-Match': '*' } });
+    assertFault(await s.rest.get('/devices/owner/modules', own), 403, 'DeviceDisabled');
+  });
+});
