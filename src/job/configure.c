@@ -181,14 +181,14 @@ static size_t gather(const struct configurations *all, const bool *applies, stru
 }
 
 /* For routes that ask for changes of twins. */
-static void tell_change(struct hub_turn *turn, const struct entity *entity, struct str patch)
+static void tell_change(struct hub_turn *turn, const struct entity *entity,
+                        const struct twin_configured *done)
 {
     const struct json_limits limits = {.size_max = 2 * TWIN_SECTION_BYTES_MAX, .depth_max = 64};
     struct twin_told told = {.version = twin_version(&entity->tags, &entity->desired),
                              .now_ticks = turn->now_ticks,
-                             .desired = {.now = &entity->desired}};
-    if (outbox_asked(turn->hub, SOURCE_TWIN_CHANGES) &&
-        json_read(patch, &limits, &turn->mem, &told.desired.patch, NULL) == ERR_OK)
+                             .desired = {.now = &entity->desired, .metadata = done->metadata}};
+    if (json_read(done->patch, &limits, &turn->mem, &told.desired.patch, NULL) == ERR_OK)
         outbox_twin_changed(turn, entity, &told, false);
 }
 
@@ -199,6 +199,7 @@ bool line_up_twin(struct lining *step, struct hub_turn *turn, struct entity *ent
     struct twin_configuring want = {.writers = writers,
                                     .now_ticks = turn->now_ticks,
                                     .stamp = turn_next_version(entity),
+                                    .tells = outbox_asked(turn->hub, SOURCE_TWIN_CHANGES),
                                     .whole = how->whole,
                                     .keep_deployed = how->keep_deployed};
     struct twin_setting *settings;
@@ -218,7 +219,8 @@ bool line_up_twin(struct lining *step, struct hub_turn *turn, struct entity *ent
     turn_tell_created(turn, entity);
     entity->desired = done.next;
     turn_changed(turn, entity, PART_DESIRED);
-    tell_change(turn, entity, done.patch);
+    if (want.tells)
+        tell_change(turn, entity, &done);
     assert(step->told_count < TOLD_MAX);
     step->told[step->told_count++] =
         (struct told){entity->id.number, done.next.version, str_copy(&step->task.mem, done.patch)};

@@ -217,6 +217,24 @@ static void put_patch(const struct node *parent, struct buf *out)
     buf_put_char(out, '}');
 }
 
+static void put_metadata(const struct node *node, struct buf *out)
+{
+    buf_put_char(out, '{');
+    json_put_member_time(out, "$lastUpdated", node->stamp.ticks);
+    json_put_member_i64(out, "$lastUpdatedVersion", node->stamp.version);
+    if (node->stamp.by.len > 0) {
+        json_put_member_str(out, "$lastUpdatedBy", node->stamp.by);
+        json_put_member_str(out, "$lastUpdatedByDigest", node->stamp.digest);
+    }
+    for (const struct node *child = node->first; child; child = child->next) {
+        if (!child->touched || child->gone)
+            continue;
+        open_member(out, child->name);
+        put_metadata(child, out);
+    }
+    buf_put_char(out, '}');
+}
+
 /* The rules for keys, values and sizes, by the code that every write goes through. */
 static enum err check(struct str values, const struct twin_section *old, struct arena *mem,
                       struct why *why)
@@ -234,7 +252,7 @@ static enum err finish(struct configure *c, const struct twin_section *old,
                        struct twin_configured *out, struct why *why)
 {
     struct twin_meta_writer writer;
-    struct buf values = {0}, patch = {0};
+    struct buf values = {0}, patch = {0}, metadata = {0};
     twin_meta_begin(&writer, c->root.stamp, NULL, c->mem);
     c->writer = &writer;
     put_values(c, &c->root, &values);
@@ -243,6 +261,10 @@ static enum err finish(struct configure *c, const struct twin_section *old,
         put_patch(&c->root, &patch);
         out->changed = true;
         out->patch = str_copy(mem, buf_str(&patch));
+        if (want->tells) {
+            put_metadata(&c->root, &metadata);
+            out->metadata = str_copy(mem, buf_str(&metadata));
+        }
         out->next = *old;
         out->next.values = str_copy(mem, buf_str(&values));
         out->next.meta = twin_meta_take(&writer, mem);
@@ -253,6 +275,7 @@ static enum err finish(struct configure *c, const struct twin_section *old,
     }
     buf_done(&values);
     buf_done(&patch);
+    buf_done(&metadata);
     return err;
 }
 

@@ -28,6 +28,7 @@ struct twin_configuring {
     size_t count;
     const struct twin_writer *writers;
     int64_t now_ticks, stamp; /* as in struct twin_write */
+    bool tells;               /* the metadata of the change is wanted, too */
     bool whole;               /* what no setting wants goes, whoever wrote it */
     bool keep_deployed; /* what a deployment wrote (its digest begins so) is nobody's: it stays */
 };
@@ -36,6 +37,8 @@ struct twin_configured {
     bool changed;             /* false: the section is as it should be */
     struct twin_section next; /* when changed, texts in `mem` */
     struct str patch; /* when changed: what a device that has the old section has to merge */
+    struct str
+        metadata; /* and of what it touches: {"$lastUpdated":..}; empty unless it is wanted */
 };
 
 /* `won[i]` becomes true for each writer that has a property of its own there.

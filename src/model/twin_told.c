@@ -76,7 +76,10 @@ static void put_property_section(struct buf *out, enum twin_part part, const cha
     }
     open_patch(out, section->patch);
     json_put_key(out, "$metadata");
-    put_stamps(out, section->patch, now_ticks, part == TWIN_DESIRED ? now->version : 0, true);
+    if (section->metadata.len > 0)
+        buf_put(out, section->metadata);
+    else
+        put_stamps(out, section->patch, now_ticks, part == TWIN_DESIRED ? now->version : 0, true);
     json_put_member_i64(out, "$version", now->version);
     buf_put_char(out, '}');
 }

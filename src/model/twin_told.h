@@ -10,6 +10,9 @@
 struct twin_told_section {
     const struct twin_section *now; /* NULL: not written */
     yyjson_val *patch; /* what was written; NULL or no object: the whole section is told */
+    struct str
+        metadata; /* of what the patch touched; empty: all of it was written just now, by nobody's
+                            configuration */
 };
 struct twin_told {
     int64_t version; /* of the twin, now */

@@ -143,6 +143,36 @@ withHub('message routes', (s) => {
     await remove('twins');
   });
 
+  it('twin changes of configurations and deployments, each once, also what they take away', async () => {
+    await newDevice(s.hub, 'cfg1');
+    await newDevice(s.hub, 'cfg2', { capabilities: { iotEdge: true } });
+    const content = { deviceContent: { 'properties.desired.fan': { rpm: 3 } } };
+    const manifest = { modulesContent: { $edgeAgent: { 'properties.desired': { modules: { m: { image: 'x' } } } }, m: { 'properties.desired.rate': 5 } } };
+    const configuration = (id, more) => s.rest.put(`/configurations/${id}`, { id, priority: 1, ...more });
+    await put('twins', route('TwinChangeEvents'));
+    await put('life', route('DeviceLifecycleEvents'));
+    const log = await listen(s.rest);
+    await configuration('fans', { content, targetCondition: "deviceId = 'cfg1'" });
+    const [set] = await log.take(1);
+    assert.equal(set.properties.opType, 'updateTwin');
+    const { properties: { desired }, version } = (await s.rest.get('/twins/cfg1')).json;
+    assert.deepEqual(set.body, { version, properties: { desired } });
+    assert.equal(set.body.properties.desired.$metadata.fan.rpm.$lastUpdatedBy, 'fans');
+    await s.rest.delete('/configurations/fans');
+    const [gone] = await log.take(1);
+    assert.deepEqual([gone.deviceId, gone.body.properties.desired.fan, gone.body.properties.desired.$version], ['cfg1', null, 3]);
+
+    await configuration('edge', { content: manifest, targetCondition: "deviceId = 'cfg2'" });
+    const told = await log.take(3); // modules are spread over partitions: their order is not that of the writes
+    const of = (op, module) => told.find((event) => event.properties.opType === op && event.properties.moduleId === module);
+    assert.ok(of('createModuleIdentity', 'm'));
+    assert.deepEqual(of('updateTwin', '$edgeAgent').body.properties.desired.modules, { m: { image: 'x' } });
+    assert.equal(of('updateTwin', 'm').body.properties.desired.rate, 5);
+    log.close();
+    for (const name of ['twins', 'life']) await remove(name);
+    await s.rest.delete('/configurations/edge');
+  });
+
   it('twin changes of a job', async () => {
     await put('twins', route('TwinChangeEvents'));
     const log = await listen(s.rest);
