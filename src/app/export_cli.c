@@ -1,8 +1,10 @@
-/* export_cli.c - `muster export`: identities, twins and configurations of a hub, running or not, as JSON lines.
+/* export_cli.c - `muster export`: identities, twins and configurations of a hub as JSON lines, from the folder of one
+ * that runs or not, or over REST from one elsewhere.
  *
- * Devices first, then modules, then configurations, all of one snapshot. The file grows under another name and takes its own
+ * Devices first, then modules, then configurations; of a folder all of one snapshot. The file grows under another name and takes its own
  * when all of it is on disk. */
 #include "app/app.h"
+#include "app/export_remote.h"
 #include "app/interrupt.h"
 #include "app/registry_walk.h"
 #include "app/term.h"
@@ -19,7 +21,8 @@ enum { SHOW_EVERY = 4096 };
 
 struct export
 {
-    const char *dir, *to; /* to NULL: stdout */
+    const char *to;             /* NULL: stdout */
+    struct service_place place; /* with its folder: what is in it; else over REST */
     struct export_form form;
     bool quiet;
     FILE *out;
@@ -127,14 +130,15 @@ static enum err write_line(void *arg, struct str line, uint64_t total, struct wh
     return ERR_OK;
 }
 
-static enum err write_all(struct export *export, struct why *why)
+static enum err write_folder(struct export *export, struct why *why)
 {
     struct store *store;
-    enum err err = store_open(
-        &(struct store_options){.dir = export->dir, .clock = clock_system(), .read_only = true},
-        &store, why);
+    enum err err = store_open(&(struct store_options){.dir = export->place.data,
+                                                      .clock = clock_system(),
+                                                      .read_only = true},
+                              &store, why);
     if (err == ERR_NOT_FOUND)
-        return err_fail(ERR_NOT_FOUND, why, "there is no hub in '%s'", export->dir);
+        return err_fail(ERR_NOT_FOUND, why, "there is no hub in '%s'", export->place.data);
     if (err)
         return err;
     err = registry_walk(store_main(store),
@@ -147,19 +151,37 @@ static enum err write_all(struct export *export, struct why *why)
     return err;
 }
 
+static enum err write_remote(struct export *export, struct why *why)
+{
+    struct service service;
+    enum err err = service_init(&service, &export->place, why);
+    if (err)
+        return err;
+    err = export_remote(&service,
+                        &(struct export_remote){.form = export->form,
+                                                .take = write_line,
+                                                .take_configuration = write_configuration,
+                                                .arg = export},
+                        why);
+    service_done(&service);
+    return err;
+}
+
 static int run(struct export *export)
 {
     struct why why;
     interrupt_watch();
     enum err err = open_file(export, &why);
     if (!err)
-        err = write_all(export, &why);
+        err = export->place.data ? write_folder(export, &why) : write_remote(export, &why);
     err = close_file(export, err, &why);
     if (!export->quiet)
         term_live_end();
     if (err) {
         fprintf(stderr, "muster export: %s\n", why.text);
-        return err == ERR_CONFLICT || err == ERR_LIMIT ? EXIT_USAGE : EXIT_DATA;
+        if (err == ERR_CONFLICT || err == ERR_LIMIT)
+            return EXIT_USAGE;
+        return export->place.data || !export->out ? EXIT_DATA : EXIT_FAILED;
     }
     if (export->to)
         printf("'%s' holds %" PRIu64 " devices and modules, %" PRIu64 " configurations\n",
@@ -173,26 +195,30 @@ static void help(FILE *out)
 {
     fprintf(
         out,
-        "usage: muster export --data DIR [--to FILE] [options]\n\n"
+        "usage: muster export [--to FILE] [options]\n\n"
         "Writes identities, with their keys, and twins of devices and modules as JSON, one per\n"
-        "line, and then configurations, all as they are at one moment. The hub may be running. "
+        "line, and then configurations; of a folder all as they are at one moment. The hub may be "
+        "running. "
         "`muster import`\nreads them; an import job, here or at Azure, takes the lines of "
         "configurations from a file of their own.\nPolicies and their keys, CAs, message routes, "
         "quotas, jobs and messages that wait are not among them:\nfor an exact copy of a hub there "
         "is `muster backup`.\n\n"
-        "  --data DIR     the folder of the hub\n"
+        "With --data the folder of a hub is read. Without, a hub is asked over REST, of ours or of "
+        "Azure's, for\none device after the other: what changes meanwhile may be of either "
+        "time.\n\n"
         "  --to FILE      where to (default: standard output); readable by its owner only, and\n"
         "                 there only when it is whole\n"
         "  --no-keys      without keys; an import makes fresh ones\n"
         "  --metadata     with $metadata and $version of properties, which an import ignores\n"
-        "  --quiet        no progress line\n\n"
-        "Exit codes: 0 done, 2 wrong usage, 5 cannot read or write\n");
+        "  --quiet        no progress line\n\n%s\n"
+        "Exit codes: 0 done, 1 the hub cannot be asked, 2 wrong usage, 5 cannot read or write\n",
+        service_help);
 }
 
 int cmd_export(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"data", required_argument, NULL, 'd'},
+        SERVICE_OPTIONS,
         {"to", required_argument, NULL, 't'},
         {"no-keys", no_argument, NULL, 'n'},
         {"metadata", no_argument, NULL, 'm'},
@@ -201,10 +227,9 @@ int cmd_export(int argc, char **argv)
         {0},
     };
     struct export export = {.quiet = !term_is_tty(STDERR_FILENO)};
-    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (c == 'd')
-            export.dir = optarg;
-        else if (c == 't')
+    bool good = true;
+    for (int c; good && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (c == 't')
             export.to = optarg;
         else if (c == 'n')
             export.form.no_keys = true;
@@ -212,13 +237,17 @@ int cmd_export(int argc, char **argv)
             export.form.metadata = true;
         else if (c == 'q')
             export.quiet = true;
-        else {
-            help(c == 'h' ? stdout : stderr);
-            return c == 'h' ? EXIT_OK : EXIT_USAGE;
+        else if (c == 'h') {
+            help(stdout);
+            return EXIT_OK;
+        } else if (!service_option("export", c, optarg, &export.place, &good)) {
+            good = false;
         }
     }
-    if (!export.dir || optind < argc) {
-        help(stderr);
+    const struct service_place *place = &export.place;
+    bool two = place->data && (place->connection_string || place->connection_string_file);
+    if (!good || two || optind < argc) {
+        fprintf(stderr, "usage: muster export [--to FILE] [options]; muster export --help\n");
         return EXIT_USAGE;
     }
     return run(&export);

@@ -103,6 +103,20 @@ describe('muster export and import', () => {
     assert.equal(first.properties.desired.$version, 1);
     assert.ok(!stdout.includes(was.off.authentication.symmetricKey.primaryKey));
   });
+  it('export over REST: the same lines', async () => {
+    const args = ['export', '--connection-string', hub.connectionString(), '--ca', path.join(hub.dir, 'ca.pem'),];
+    for (const more of [[], ['--no-keys', '--metadata']]) {
+      const far = await muster([...args, ...more]);
+      assert.equal(far.code, 0, far.stderr);
+      const near = await muster(['export', '--data', hub.dir, ...more]);
+      const sorted = ({ stdout }) => stdout.trimEnd().split('\n').map(JSON.parse).sort((a, b) => ((a.id + a.moduleId) < (b.id + b.moduleId) ? -1 : 1));
+      assert.deepEqual(sorted(far), sorted(near));
+      assert.equal(JSON.parse(far.stdout.slice(0, far.stdout.indexOf('\n'))).id, 'edge', 'edge devices come first');
+    }
+    assert.equal((await muster([...args, '--data', hub.dir])).code, 2);
+    const reader = await muster(args.map((arg) => (arg === hub.connectionString() ? hub.connectionString('device') : arg)));
+    assert.deepEqual([reader.code, /401|IotHubUnauthorizedAccess|refuse|right|denied/i.test(reader.stderr)], [1, true], reader.stderr);
+  });
   it('export leaves alone what it cannot replace', async () => {
     for (const [to, code, text] of [[path.join(scratch, 'no/such/folder'), 5, /cannot make/], ['/dev/full/x', 5, /cannot make/]]) {
       const end = await muster(['export', '--data', hub.dir, '--to', to]);
