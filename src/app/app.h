@@ -25,6 +25,7 @@ int cmd_quota(int argc, char **argv);
 int cmd_sim(int argc, char **argv);
 int cmd_job(int argc, char **argv);
 int cmd_device(int argc, char **argv);
+int cmd_message(int argc, char **argv);
 int cmd_twin(int argc, char **argv);
 int cmd_query(int argc, char **argv);
 int cmd_export(int argc, char **argv);

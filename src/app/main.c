@@ -15,6 +15,7 @@ static const struct {
     {"job", "run methods and twin changes on many devices, and see what came of it", cmd_job},
     {"device", "identities: list, create, disable, keys ...", cmd_device},
     {"twin", "twins: show, update", cmd_twin},
+    {"message", "messages to devices: send, purge, feedback", cmd_message},
     {"query", "rows of a query, as a table or as JSON", cmd_query},
     {"events", "what devices sent: what is stored, and as it comes", cmd_events},
     {"ca", "certificate authorities that vouch for devices: add, list, verify, remove", cmd_ca},

@@ -4,6 +4,8 @@
 #include <getopt.h>
 #include <string.h>
 
+enum { LIFE_S_MAX = 48 * 3600 }; /* of a message to a device */
+
 static const struct option long_options[] = {
     SERVICE_OPTIONS,
     {"module", required_argument, NULL, 'm'},
@@ -21,6 +23,12 @@ static const struct option long_options[] = {
     {"tags", required_argument, NULL, 't'},
     {"desired", required_argument, NULL, 'd'},
     {"etag", required_argument, NULL, 'e'},
+    {"property", required_argument, NULL, 'p'},
+    {"message-id", required_argument, NULL, 'I'},
+    {"content-type", required_argument, NULL, 'c'},
+    {"ack", required_argument, NULL, 'A'},
+    {"life", required_argument, NULL, 'l'},
+    {"keep", no_argument, NULL, 'G'},
     {"disabled", no_argument, NULL, 'D'},
     {"edge", no_argument, NULL, 'E'},
     {"replace", no_argument, NULL, 'R'},
@@ -89,6 +97,12 @@ static const char **text_option(struct operator_options *options, int c)
         return &options->desired;
     case 'e':
         return &options->etag;
+    case 'I':
+        return &options->message_id;
+    case 'c':
+        return &options->content_type;
+    case 'A':
+        return &options->ack;
     default:
         return NULL;
     }
@@ -103,6 +117,8 @@ static bool *flag_option(struct operator_options *options, int c)
         return &options->edge;
     case 'R':
         return &options->replace;
+    case 'G':
+        return &options->keep;
     case 'j':
         return &options->json;
     default:
@@ -117,6 +133,17 @@ static bool take_option(struct operator_options *options, int c, const char *val
         return good;
     if (c == 'L')
         return option_number(options->command, "limit", value, 1, INT32_MAX, &options->limit);
+    if (c == 'l')
+        return option_number(options->command, "life", value, 1, LIFE_S_MAX, &options->life_s);
+    if (c == 'p') {
+        if (options->property_count == OPERATOR_PROPERTIES_MAX) {
+            fprintf(stderr, "muster %s: --property: %d at most\n", options->command,
+                    OPERATOR_PROPERTIES_MAX);
+            return false;
+        }
+        options->properties[options->property_count++] = value;
+        return true;
+    }
     const char **text = text_option(options, c);
     bool *flag = flag_option(options, c);
     if (text)

@@ -3,6 +3,7 @@
  *
  *   device  device_cli.c  identities: list, show, create, delete, enable, disable, keys
  *   twin    twin_cli.c    show, update
+ *   message message_cli.c send, purge, feedback
  *   query   query_cli.c   rows as a table (table.c) or as JSON
  *
  * What is asked for goes to stdout, complaints go to stderr. */
@@ -11,6 +12,8 @@
 #include "app/service_client.h"
 #include <stdio.h>
 
+enum { OPERATOR_PROPERTIES_MAX = 64 };
+
 struct operator_options {
     struct service_place place;
     const char *command;   /* "device show", for complaints */
@@ -18,8 +21,12 @@ struct operator_options {
     const char *module;    /* NULL: the device itself */
     const char *where, *auth, *thumbprint, *second_thumbprint, *key, *second_key, *scope, *reason;
     const char *rotate, *file, *tags, *desired, *etag;
-    int64_t limit; /* -1: not given */
-    bool json, disabled, edge, replace;
+    const char *message_id, *content_type, *ack;
+    const char *properties[OPERATOR_PROPERTIES_MAX]; /* "name=value" */
+    size_t property_count;
+    int64_t limit;  /* -1: not given */
+    int64_t life_s; /* 0: not given */
+    bool json, disabled, edge, replace, keep;
 };
 
 struct operator_command {

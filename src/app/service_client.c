@@ -26,7 +26,7 @@ struct service_lane {
     struct arena mem; /* of one request */
     struct service_request request;
     struct buf body;
-    struct str more_at;
+    struct str more_at, etag;
     uint16_t port;                 /* where it was sent to */
     int64_t retry_ms, again_at_ns; /* while it waits to ask again */
     unsigned tries;
@@ -56,6 +56,8 @@ static size_t take_header(char *bytes, size_t size, size_t count, void *arg)
         value = str_trim(value);
         if (str_eq_nocase(name, STR("x-ms-continuation")) && value.len > 0)
             lane->more_at = str_copy(&lane->mem, value);
+        else if (str_eq_nocase(name, STR("ETag")) && value.len >= 2 && *value.ptr == '"')
+            lane->etag = str_copy(&lane->mem, str_of(value.ptr + 1, value.len - 2));
         else if (str_eq_nocase(name, STR("Retry-After")) &&
                  str_to_u64(value, PAUSE_MAX_MS / 1000, &seconds))
             lane->retry_ms = (int64_t)seconds * 1000;
@@ -108,6 +110,8 @@ static void put_headers(struct service *service, struct service_lane *lane)
         add_header(
             lane,
             str_format(&lane->mem, "x-ms-continuation: %.*s", STR_ARG(request->continue_at)).ptr);
+    for (size_t i = 0; i < request->header_count; i++)
+        add_header(lane, request->headers[i].ptr);
     curl_easy_setopt(lane->easy, CURLOPT_HTTPHEADER, lane->headers);
 }
 
@@ -175,6 +179,7 @@ static void send_lane(struct service *service, struct service_lane *lane)
         open_lane(service, lane);
     buf_reset(&lane->body);
     lane->more_at = STR_NONE;
+    lane->etag = STR_NONE;
     lane->retry_ms = PAUSE_MS;
     lane->error[0] = '\0';
     put_address(service, lane);
@@ -240,6 +245,7 @@ static struct service_answer read_answer(struct service_lane *lane, struct arena
 {
     struct service_answer answer = {.body = buf_str(&lane->body),
                                     .more_at = lane->more_at,
+                                    .etag = lane->etag,
                                     .error = STR_NONE,
                                     .message = STR_NONE};
     curl_easy_getinfo(lane->easy, CURLINFO_RESPONSE_CODE, &answer.status);
@@ -442,6 +448,7 @@ static enum err single_answered(void *arg, unsigned lane, const struct service_a
     *single->out = (struct service_answer){.status = answer->status,
                                            .body = str_copy(single->mem, answer->body),
                                            .more_at = str_copy(single->mem, answer->more_at),
+                                           .etag = str_copy(single->mem, answer->etag),
                                            .error = str_copy(single->mem, answer->error),
                                            .message = str_copy(single->mem, answer->message)};
     single->answered = true;

@@ -82,16 +82,19 @@ struct service_request {
     const char *method; /* "GET" */
     struct str path;    /* "/jobs/v2/x" or "/jobs/v2/query?jobType=..", encoded, no api-version */
     struct str body;    /* JSON; STR_NONE for none */
-    struct str continue_at; /* token of the page before; STR_NONE for the first */
-    unsigned page_size;     /* 0: the hub's choice */
-    bool any_version;       /* If-Match: *, for what asks for one */
-    struct str etag;        /* or If-Match with this one; STR_NONE: without */
+    struct str continue_at;    /* token of the page before; STR_NONE for the first */
+    unsigned page_size;        /* 0: the hub's choice */
+    bool any_version;          /* If-Match: *, for what asks for one */
+    struct str etag;           /* or If-Match with this one; STR_NONE: without */
+    const struct str *headers; /* more of them, "name: value", each ending with a zero byte */
+    size_t header_count;
 };
 
 struct service_answer {
     long status;        /* of HTTP */
     struct str body;    /* JSON or empty */
     struct str more_at; /* token of the next page; STR_NONE at the end */
+    struct str etag;    /* without its quotes; STR_NONE: there is none */
     struct str error;   /* "JobNotFound", when the hub refused; else STR_NONE */
     struct str message; /* its sentence; else STR_NONE */
 };

@@ -1,14 +1,15 @@
-// `muster device`, `muster twin` and `muster query`: an operator's daily work from the command line.
+// `muster device`, `muster twin`, `muster message` and `muster query`: an operator's daily work from the command line.
 'use strict';
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const { before, it } = require('node:test');
 const { muster } = require('./lib/hub');
-const { RawMqtt } = require('./lib/mqtt');
+const { RawMqtt, write } = require('./lib/mqtt');
 const { withHub } = require('./lib/suite');
+const { until } = require('./lib/wait');
 
-withHub('muster device, twin, query', (s) => {
+withHub('muster device, twin, message, query', (s) => {
   const file = (name, content) => {
     const at = path.join(s.hub.dir, '..', name);
     fs.writeFileSync(at, content);
@@ -130,7 +131,41 @@ withHub('muster device, twin, query', (s) => {
     assert.match(await good('query', 'EXPLAIN SELECT * FROM devices'), /"way": "scan"/);
   });
 
+  it('message: sent with properties, taken by the device, told in feedback, purged', async () => {
+    const key = (await identity('b')).authentication.symmetricKey.primaryKey;
+    const client = await RawMqtt.connect(s.hub, { deviceId: 'b', key }, { clean: true });
+    const body = file('message.json', '{"valve":"open"}');
+    assert.match(await good('message', 'send', 'b', 'good morning', '--message-id', 'm-1', '--ack', 'full', '--property', 'kind=greeting', '--property', 'none='), /^message m-1 waits until \d{4}-.*Z\n$/);
+    const sent = JSON.parse(await good('message', 'send', 'b', '--file', body, '--content-type', 'application/json', '--life', '60', '--json'));
+    const life = Date.parse(sent.expiryTimeUtc) - Date.parse(sent.enqueuedTimeUtc);
+    assert.ok(life > 0 && life <= 60000, `${life}`);
+    await client.subscribe(['devices/b/messages/devicebound/#', 1]);
+    const [first, second] = [await client.message(), await client.message()];
+    for (const { id } of [first, second]) client.send(write.puback(id));
+    assert.equal(first.payload, 'good morning');
+    assert.match(decodeURIComponent(first.topic), /[/&]kind=greeting(&|$)/);
+    assert.match(decodeURIComponent(first.topic), /[/&]none=(&|$)/);
+    assert.equal(second.payload, '{"valve":"open"}');
+    assert.match(decodeURIComponent(second.topic), /\$\.ct=application\/json/);
+    await client.ping();
+    await client.bye();
+    const seen = await until(async () => (await good('message', 'feedback', '--keep', '--json')) || undefined, 'feedback');
+    assert.deepEqual(JSON.parse(seen).originalMessageId, 'm-1', 'a look leaves it there');
+    assert.match(await good('message', 'feedback'), /^\d{4}-\S+Z +b +m-1 +Success\n$/);
+    assert.equal(await good('message', 'feedback'), '', 'and then it is taken');
+    for (const text of ['one', 'two']) await good('message', 'send', 'c', text);
+    assert.equal(await good('message', 'purge', 'c'), '2 messages dropped\n');
+    assert.deepEqual(JSON.parse(await good('message', 'purge', 'c', '--json')), { deviceId: 'c', totalMessagesPurged: 0 });
+  });
+
   for (const [rule, args, code, text] of [
+    ['a message of nothing', ['message', 'send', 'a'], 2, /what shall it say/],
+    ['two things to say', ['message', 'send', 'a', 'x', '--file', '-'], 2, /what shall it say/],
+    ['a property that is none', ['message', 'send', 'a', 'x', '--property', 'kind'], 2, /NAME=VALUE, not 'kind'/],
+    ['a property that would be a header', ['message', 'send', 'a', 'x', '--property', 'k=v\r\niothub-ack: full'], 2, /control characters/],
+    ['an ack that is none', ['message', 'send', 'a', 'x', '--ack', 'some'], 1, /400 ArgumentInvalid/],
+    ['a message to nobody', ['message', 'send', 'nobody', 'x'], 1, /404 DeviceNotFound/],
+    ['a purge of nobody', ['message', 'purge', 'nobody'], 1, /404 DeviceNotFound/],
     ['a device that is not there', ['device', 'show', 'nobody'], 1, /nobody.*404 DeviceNotFound/],
     ['a device that is there', ['device', 'create', 'a'], 1, /409 DeviceAlreadyExists/],
     ['no device named', ['device', 'show'], 2, /too few arguments.*device show ID/],
@@ -153,7 +188,7 @@ withHub('muster device, twin, query', (s) => {
       assert.equal(end.stderr.trim().split('\n').length, 1, end.stderr);
     });
   it('every command has help', async () => {
-    const commands = { device: ['list', 'show', 'create', 'delete', 'enable', 'disable', 'keys'], twin: ['show', 'update'] };
+    const commands = { device: ['list', 'show', 'create', 'delete', 'enable', 'disable', 'keys'], twin: ['show', 'update'], message: ['send', 'purge', 'feedback'] };
     const all = [['query'], ...Object.entries(commands).flatMap(([family, words]) => [[family], ...words.map((word) => [family, word])])];
     for (const words of all) {
       const { code, stdout } = await muster([...words, '--help']);
