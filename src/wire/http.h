@@ -47,7 +47,7 @@ struct http_header {
 
 /* Views live in the reader until http_reader_next(). */
 struct http_request {
-    enum http_method method; /* X-HTTP-Method-Override on a POST is already applied */
+    enum http_method method; /* X-HTTP-Method-Override: PATCH on a POST is already applied */
     struct str target;       /* as sent */
     struct str path;         /* of the target: raw, up to '?', "/" at least ("*" for OPTIONS *) */
     struct str query;        /* of the target: raw, after '?', STR_NONE when there is none */

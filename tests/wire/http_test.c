@@ -123,6 +123,10 @@ static const struct {
      "POST /twins/d HTTP/1.1\r\n" H "X-HTTP-Method-Override: PATCH\r\nContent-Length: 0\r\n\r\n",
      "PATCH path=/twins/d query= host=hub 1.1 keep length=0\n  [Host]=[hub]\n"
      "  [X-HTTP-Method-Override]=[PATCH]\n  [Content-Length]=[0]\n  body=[]\nidle\n"},
+    {"a POST becomes a PATCH and nothing else",
+     "POST /devices/d HTTP/1.1\r\n" H "X-HTTP-Method-Override: DELETE\r\nContent-Length: 0\r\n\r\n",
+     "POST path=/devices/d query= host=hub 1.1 keep length=0\n  [Host]=[hub]\n"
+     "  [X-HTTP-Method-Override]=[DELETE]\n  [Content-Length]=[0]\n  body=[]\nidle\n"},
     {"only a POST may be overridden",
      "GET / HTTP/1.1\r\n" H "X-HTTP-Method-Override: DELETE\r\n\r\n",
      "GET path=/ query= host=hub 1.1 keep length=0\n  [Host]=[hub]\n"
