@@ -41,7 +41,8 @@ enum err method_request_read(yyjson_val *root, struct arena *mem, struct method_
         return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why,
                          "a direct method is an object with methodName and payload");
     struct str name = json_member_str(root, "methodName");
-    if (!name.ptr)
+    yyjson_val *given = yyjson_obj_get(root, "methodName");
+    if (!given || yyjson_is_null(given))
         return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_NULL, why, "methodName is missing");
     if (!name_valid(name))
         return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why,

@@ -41,7 +41,7 @@ static void requests_are_checked(void **state)
          0, 5, 300, "{\"a\":[1]}"},
         {"not an object", "[]", FAULT_ARGUMENT_INVALID, 0, 0, ""},
         {"no name", "{}", FAULT_ARGUMENT_NULL, 0, 0, ""},
-        {"a name that is no text", "{'methodName':5}", FAULT_ARGUMENT_NULL, 0, 0, ""},
+        {"a name that is no text", "{'methodName':5}", FAULT_ARGUMENT_INVALID, 0, 0, ""},
         {"too short a time", "{'methodName':'m','responseTimeoutInSeconds':4}",
          FAULT_ARGUMENT_INVALID, 0, 0, ""},
         {"too long a time", "{'methodName':'m','connectTimeoutInSeconds':301}",
