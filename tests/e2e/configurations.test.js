@@ -194,6 +194,23 @@ withHub('configurations with the Node SDK', (s) => {
     assert.deepEqual(json, []);
   });
 
+  it('a deployment goes on where a crash was: each module once, each twin written once', async () => {
+    const devices = Array.from({ length: 400 }, (_, i) => ({ id: `y${i}`, importMode: 'create', capabilities: { iotEdge: true }, tags: { kind: 'y' } }));
+    for (let i = 0; i < devices.length; i += 100) await s.rest.post('/devices', devices.slice(i, i + 100));
+    await registry.addConfiguration({ id: 'edges', content: manifest('a'), targetCondition: "tags.kind = 'y'", priority: 1,
+      metrics: { queries: {
+        sensors: "SELECT moduleId FROM devices.modules WHERE STARTSWITH(deviceId, 'y') AND moduleId = 'sensor' AND properties.desired.$version = 2 AND properties.desired.rate = 5",
+        agents: "SELECT moduleId FROM devices.modules WHERE STARTSWITH(deviceId, 'y') AND moduleId = '$edgeAgent' AND properties.desired.$version = 2",
+        all: "SELECT moduleId FROM devices.modules WHERE STARTSWITH(deviceId, 'y')" } } });
+    const count = async () => (await s.rest.get('/configurations/edges')).json.systemMetrics.results;
+    await s.hub.kill9();
+    await s.hub.start();
+    await until(async () => (await count()).appliedCount === 400, 'all are deployed');
+    const { metrics: { results } } = (await registry.getConfiguration('edges')).responseBody;
+    assert.deepEqual(results, { sensors: 400, agents: 400, all: 1200 });
+    await registry.removeConfiguration('edges');
+  });
+
   it('goes on where a crash was', async () => {
     const devices = Array.from({ length: 2000 }, (_, i) => ({ id: `x${i}`, importMode: 'create', tags: { kind: 'x' } }));
     for (let i = 0; i < devices.length; i += 100) await s.rest.post('/devices', devices.slice(i, i + 100));
