@@ -97,8 +97,10 @@ static enum err close_file(struct export *export, enum err err, struct why *why)
 static void show(const struct export *export, uint64_t total)
 {
     struct buf line = {0};
-    buf_printf(&line, "export: %" PRIu64 " of %" PRIu64 " devices and modules", export->lines,
-               total);
+    buf_printf(&line, "export: %" PRIu64, export->lines);
+    if (total >= export->lines)
+        buf_printf(&line, " of %" PRIu64, total);
+    buf_put(&line, STR(" devices and modules"));
     term_live(buf_str(&line));
     buf_done(&line);
 }

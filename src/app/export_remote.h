@@ -14,7 +14,7 @@ struct export_remote {
     enum err (*take_configuration)(void *arg, struct str line, struct why *why);
     void *arg;
 };
-/* Lines as from registry_walk, edge devices first. An error of a `take` ends it and is given back. */
+/* Lines as from registry_walk, edge devices first; `total` is that of devices, 0 when the hub does not say. An error of a `take` ends it and is given back. */
 enum err export_remote(struct service *service, const struct export_remote *what, struct why *why);
 
 /* The line of an identity and its twin, as a hub answers with both, without a line end. */
