@@ -39,16 +39,16 @@ static bool was_targeted(const struct configurations *all, uint32_t number)
 
 /* ---- load ---- */
 
-static void want_family(struct hub_turn *turn, struct str device_id)
+static enum err want_family(struct hub_turn *turn, struct str device_id, struct why *why)
 {
     uint32_t modules[IDENTITY_MODULES_ALL];
     size_t count = 0;
-    struct why why; /* an error comes again when the turn loads */
     turn_want(turn, device_id, STR(""), PART_TWIN);
     turn_want_modules(turn, device_id);
-    if (store_modules(store_main(turn->hub->store), device_id, modules, &count, &why) == ERR_OK)
-        for (size_t i = 0; i < count; i++)
-            turn_want_number(turn, modules[i], PART_TWIN);
+    enum err err = store_modules(store_main(turn->hub->store), device_id, modules, &count, why);
+    for (size_t i = 0; err == ERR_OK && i < count; i++)
+        turn_want_number(turn, modules[i], PART_TWIN);
+    return err;
 }
 
 void deploy_load(struct lining *step, struct hub_turn *turn)
@@ -60,10 +60,9 @@ void deploy_load(struct lining *step, struct hub_turn *turn)
     struct store_want *wants = arena_array(&turn->mem, struct store_want, step->count);
     for (size_t i = 0; i < step->count; i++)
         wants[i] = (struct store_want){.number = step->numbers[i], .parts = PART_IDENTITY};
-    if (store_find(store_main(turn->hub->store), wants, step->count, &turn->mem, &why) != ERR_OK)
-        return;
+    enum err err = store_find(store_main(turn->hub->store), wants, step->count, &turn->mem, &why);
     size_t twins = 0;
-    for (size_t i = 0; i < step->count; i++) {
+    for (size_t i = 0; err == ERR_OK && i < step->count; i++) {
         const struct entity *found = wants[i].found;
         bool family = found && (found->id.module_id.len > 0 || found->id.iot_edge ||
                                 was_targeted(all, found->id.number));
@@ -73,8 +72,10 @@ void deploy_load(struct lining *step, struct hub_turn *turn)
             return;
         }
         if (family)
-            want_family(turn, found->id.device_id);
+            err = want_family(turn, found->id.device_id, &why);
     }
+    if (err != ERR_OK)
+        step->count = 0; /* all of it stays to be done */
 }
 
 struct entity *deploy_device(struct hub_turn *turn, struct entity *entity)

@@ -49,6 +49,12 @@ class Transfer(unittest.TestCase):
         self.jobs.cancel_import_export_job(made.job_id)  # too late: nothing changes
         newest = self.jobs.get_import_export_jobs()[0]
         self.assertEqual((newest.job_id, newest.status), (made.job_id, "completed"))
+        self.hub.rest("PUT", "/configurations/c1", {"id": "c1", "content": {"deviceContent": {}}})
+        made = self.jobs.create_import_export_job(JobProperties(
+            type="export", output_blob_container_uri=box, include_configurations=True))
+        self.assertEqual(self.ended(made.job_id).status, "completed")
+        with open(os.path.join(box, "configurations.txt"), encoding="utf-8") as file:
+            self.assertEqual([json.loads(line)["id"] for line in file], ["c1"])
 
 
 if __name__ == "__main__":
