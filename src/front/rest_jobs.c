@@ -2,6 +2,7 @@
 #include "front/job_view.h"
 #include "front/paging.h"
 #include "front/routes.h"
+#include "hub/transfers.h"
 #include "job/preview.h"
 #include "job/request.h"
 #include "model/fault.h"
@@ -109,6 +110,23 @@ static enum err put_ours(struct exchange *exchange, struct store_reader *reader,
     return put_failures(exchange, reader, job, work);
 }
 
+/* The id of an import or export job, here by mistake: recorded of Azure, and its command line goes by it
+ * (spec/service-rest.md 13.2). */
+static bool put_unknown(struct exchange *exchange, struct str id)
+{
+    struct transfers *transfers = exchange->front->config.transfers;
+    struct transfer transfer;
+    struct why why;
+    if (!transfers || transfers_find(transfers, id, &exchange->mem, &transfer, &why) != ERR_OK)
+        return false;
+    buf_put_char(&exchange->out, '{');
+    json_put_member_str(&exchange->out, "jobId", id);
+    json_put_member_str(&exchange->out, "type", STR("unknown"));
+    json_put_member_str(&exchange->out, "status", STR("unknown"));
+    buf_put_char(&exchange->out, '}');
+    return true;
+}
+
 static void get_run(struct read_work *work, struct read_context *context)
 {
     struct exchange *exchange = work->owner;
@@ -117,6 +135,8 @@ static void get_run(struct read_work *work, struct read_context *context)
     if (job_id_valid(id))
         work->result = store_find_job(context->store, id, 0, &work->mem, &job, &work->why);
     if (work->result != ERR_OK)
+        return;
+    if (!job && exchange->segment_count == 3 && put_unknown(exchange, id))
         return;
     if (!job || !stands_at(exchange, job, &work->mem)) {
         work->result = err_fault(ERR_NOT_FOUND, FAULT_JOB_NOT_FOUND, &work->why,

@@ -94,6 +94,8 @@ describe('import and export jobs', () => {
     assert.deepEqual(a.authentication.symmetricKey, authentication.symmetricKey);
     const told = bodyOf(await registry.getJob(job.jobId));
     assert.equal(told.status, 'completed');
+    const elsewhere = await rest.get(`/jobs/v2/${job.jobId}`);
+    assert.deepEqual([elsewhere.status, elsewhere.json], [200, { jobId: job.jobId, type: 'unknown', status: 'unknown' }], 'as Azure says of it');
     const list = bodyOf(await registry.listJobs());
     assert.equal(list[0].jobId, job.jobId);
   });
