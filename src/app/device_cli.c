@@ -70,13 +70,14 @@ static int fetch(struct service *service, const struct operator_options *options
                  yyjson_val **out)
 {
     struct service_answer answer;
-    return operator_ask(service, options,
-                        &(struct service_request){.method = "GET",
-                                                  .path = operator_path(options, "devices", mem),
-                                                  .body = STR_NONE,
-                                                  .etag = STR_NONE,
-                                                  .continue_at = STR_NONE},
-                        mem, &answer, out);
+    return operator_ask(
+        service, options,
+        &(struct service_request){.method = "GET",
+                                  .path = operator_path(options, "devices", "", mem),
+                                  .body = STR_NONE,
+                                  .etag = STR_NONE,
+                                  .continue_at = STR_NONE},
+        mem, &answer, out);
 }
 
 static void put_line(struct buf *out, const char *label, struct str text)
@@ -136,13 +137,14 @@ static int put(struct service *service, const struct operator_options *options, 
                struct str etag, struct arena *mem, yyjson_val **out)
 {
     struct service_answer answer;
-    return operator_ask(service, options,
-                        &(struct service_request){.method = "PUT",
-                                                  .path = operator_path(options, "devices", mem),
-                                                  .body = body,
-                                                  .etag = etag,
-                                                  .continue_at = STR_NONE},
-                        mem, &answer, out);
+    return operator_ask(
+        service, options,
+        &(struct service_request){.method = "PUT",
+                                  .path = operator_path(options, "devices", "", mem),
+                                  .body = body,
+                                  .etag = etag,
+                                  .continue_at = STR_NONE},
+        mem, &answer, out);
 }
 
 static void put_pair(struct buf *out, const char *object, const char *first, const char *one,
@@ -224,7 +226,7 @@ static int take_away(struct service *service, const struct operator_options *opt
     int code =
         operator_ask(service, options,
                      &(struct service_request){.method = "DELETE",
-                                               .path = operator_path(options, "devices", &mem),
+                                               .path = operator_path(options, "devices", "", &mem),
                                                .body = STR_NONE,
                                                .etag = STR_NONE,
                                                .any_version = true,

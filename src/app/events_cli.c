@@ -235,10 +235,10 @@ static bool take(int argc, char **argv, struct options *out, bool *done)
     return good && optind == argc;
 }
 
-static int fail(const struct why *why, int code)
+static int fail(const struct why *why)
 {
     fprintf(stderr, "muster events: %s\n", why->text);
-    return code;
+    return EXIT_FAILED;
 }
 
 int cmd_events(int argc, char **argv)
@@ -264,16 +264,13 @@ int cmd_events(int argc, char **argv)
         snprintf(watch.at, sizeof watch.at, "&from=latest");
     struct service service;
     struct why why;
-    enum err err = service_init(&service, &options.place, &why);
-    int code = EXIT_OK;
-    if (err != ERR_OK) {
-        code = fail(&why, err == ERR_BAD_INPUT ? EXIT_USAGE : EXIT_FAILED);
-    } else {
+    int code = service_open(&service, &options.place, "events");
+    if (code == EXIT_OK) {
         interrupt_watch();
         watch.service = &service;
         watch.base = base_path(&options, &watch.mem);
         if (watch_on(&watch, &why) != ERR_OK && !interrupted())
-            code = fail(&why, EXIT_FAILED);
+            code = fail(&why);
         service_done(&service);
     }
     arena_done(&watch.page_mem);

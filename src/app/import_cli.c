@@ -246,15 +246,11 @@ static int run(struct import *import)
         fprintf(stderr, "muster import: cannot read '%s': %s\n", import->from, strerror(errno));
         return EXIT_FAILED;
     }
-    enum err err = service_init(&import->service, &import->place, &why);
-    int code;
-    if (err != ERR_OK) {
-        fprintf(stderr, "muster import: %s\n", why.text);
-        code = err == ERR_BAD_INPUT ? EXIT_USAGE : EXIT_FAILED;
-    } else {
+    int code = service_open(&import->service, &import->place, "import");
+    if (code == EXIT_OK) {
         interrupt_watch();
         import->batch.mode = import->mode;
-        err = read_all(import, &why);
+        enum err err = read_all(import, &why);
         code = finish(import, err, &why);
         service_done(&import->service);
     }

@@ -336,12 +336,9 @@ static int run_command(const struct command *command, int argc, char **argv)
     if (code != EXIT_OK || done)
         return code;
     struct service service;
-    struct why why;
-    enum err err = service_init(&service, &options.place, &why);
-    if (err != ERR_OK) {
-        job_complain(&options, err, &why);
-        return err == ERR_BAD_INPUT ? EXIT_USAGE : EXIT_FAILED;
-    }
+    code = service_open(&service, &options.place, name);
+    if (code != EXIT_OK)
+        return code;
     interrupt_watch();
     code = command->run(&service, &options);
     service_done(&service);

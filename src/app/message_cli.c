@@ -75,7 +75,7 @@ static bool one_line(struct str text)
 }
 
 struct heads {
-    struct str lines[OPERATOR_PROPERTIES_MAX + 4];
+    struct str lines[OPERATOR_PAIRS_MAX + 4];
     size_t count;
 };
 
@@ -108,8 +108,8 @@ static enum err put_heads(const struct operator_options *options, struct heads *
         time_print(clock->wall_ticks(clock) + options->life_s * TICKS_PER_SECOND, time);
         err = put_head(heads, "iothub-", STR("expiry"), str_format(mem, "%s", time).ptr, mem, why);
     }
-    for (size_t i = 0; err == ERR_OK && i < options->property_count; i++) {
-        const char *property = options->properties[i], *equals = strchr(property, '=');
+    for (size_t i = 0; err == ERR_OK && i < options->properties.count; i++) {
+        const char *property = options->properties.items[i], *equals = strchr(property, '=');
         if (!equals || equals == property)
             return err_fail(ERR_BAD_INPUT, why, "--property wants NAME=VALUE, not '%s'", property);
         err = put_head(heads, "iothub-app-", str_of(property, (size_t)(equals - property)),
@@ -130,7 +130,7 @@ static void print_json(yyjson_val *value)
 static struct str path_of(const struct operator_options *options, const char *tail,
                           struct arena *mem)
 {
-    return str_format(mem, "%.*s/%s", STR_ARG(operator_path(options, "devices", mem)), tail);
+    return str_format(mem, "%.*s/%s", STR_ARG(operator_path(options, "devices", "", mem)), tail);
 }
 
 static int send(struct service *service, const struct operator_options *options)

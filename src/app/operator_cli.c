@@ -1,58 +1,88 @@
 #include "app/operator_cli.h"
 #include "app/interrupt.h"
+#include "app/term.h"
 #include "base/codec.h"
+#include "model/devicebound.h"
+#include "model/quota_board.h"
 #include <getopt.h>
+#include <stddef.h>
 #include <string.h>
 
-enum { LIFE_S_MAX = 48 * 3600 }; /* of a message to a device */
-
-static const struct option long_options[] = {
-    SERVICE_OPTIONS,
-    {"module", required_argument, NULL, 'm'},
-    {"where", required_argument, NULL, 'w'},
-    {"limit", required_argument, NULL, 'L'},
-    {"auth", required_argument, NULL, 'a'},
-    {"thumbprint", required_argument, NULL, 'x'},
-    {"second-thumbprint", required_argument, NULL, 'X'},
-    {"key", required_argument, NULL, 'k'},
-    {"second-key", required_argument, NULL, 'K'},
-    {"scope", required_argument, NULL, 's'},
-    {"reason", required_argument, NULL, 'r'},
-    {"rotate", required_argument, NULL, 'o'},
-    {"file", required_argument, NULL, 'f'},
-    {"tags", required_argument, NULL, 't'},
-    {"desired", required_argument, NULL, 'd'},
-    {"etag", required_argument, NULL, 'e'},
-    {"property", required_argument, NULL, 'p'},
-    {"message-id", required_argument, NULL, 'I'},
-    {"content-type", required_argument, NULL, 'c'},
-    {"ack", required_argument, NULL, 'A'},
-    {"life", required_argument, NULL, 'l'},
-    {"keep", no_argument, NULL, 'G'},
-    {"disabled", no_argument, NULL, 'D'},
-    {"edge", no_argument, NULL, 'E'},
-    {"replace", no_argument, NULL, 'R'},
-    {"json", no_argument, NULL, 'j'},
-    {"help", no_argument, NULL, 'h'},
-    {0},
+/* Every option of every family, by the letter under which commands name it. */
+static const struct known {
+    char letter;
+    const char *name;
+    enum { TEXT, FLAG, NUMBER, PAIR } kind;
+    size_t offset;
+    int64_t least, most; /* of a number */
+} known[] = {
+#define AT(member) offsetof(struct operator_options, member)
+    {'m', "module", TEXT, AT(module), 0, 0},
+    {'w', "where", TEXT, AT(where), 0, 0},
+    {'L', "limit", NUMBER, AT(limit), 1, INT32_MAX},
+    {'a', "auth", TEXT, AT(auth), 0, 0},
+    {'x', "thumbprint", TEXT, AT(thumbprint), 0, 0},
+    {'X', "second-thumbprint", TEXT, AT(second_thumbprint), 0, 0},
+    {'k', "key", TEXT, AT(key), 0, 0},
+    {'K', "second-key", TEXT, AT(second_key), 0, 0},
+    {'s', "scope", TEXT, AT(scope), 0, 0},
+    {'r', "reason", TEXT, AT(reason), 0, 0},
+    {'o', "rotate", TEXT, AT(rotate), 0, 0},
+    {'f', "file", TEXT, AT(file), 0, 0},
+    {'t', "tags", TEXT, AT(tags), 0, 0},
+    {'d', "desired", TEXT, AT(desired), 0, 0},
+    {'e', "etag", TEXT, AT(etag), 0, 0},
+    {'I', "message-id", TEXT, AT(message_id), 0, 0},
+    {'c', "content-type", TEXT, AT(content_type), 0, 0},
+    {'A', "ack", TEXT, AT(ack), 0, 0},
+    {'l', "life", NUMBER, AT(life_s), 1, MESSAGE_TTL_S_MAX},
+    {'G', "keep", FLAG, AT(keep), 0, 0},
+    {'D', "disabled", FLAG, AT(disabled), 0, 0},
+    {'E', "edge", FLAG, AT(edge), 0, 0},
+    {'R', "replace", FLAG, AT(replace), 0, 0},
+    {'j', "json", FLAG, AT(json), 0, 0},
+    {'g', "rights", TEXT, AT(rights), 0, 0},
+    {'v', "prove", FLAG, AT(prove), 0, 0},
+    {'u', "units", NUMBER, AT(units), 1, UINT16_MAX},
+    {'P', "device-percent", NUMBER, AT(device_percent), 1, QUOTA_DEVICE_PERCENT_MAX},
+    {'S', "source", TEXT, AT(source), 0, 0},
+    {'C', "condition", TEXT, AT(condition), 0, 0},
+    {'b', "body", TEXT, AT(body), 0, 0},
+    {'W', "twin", TEXT, AT(twin), 0, 0},
+    {'p', "property", PAIR, AT(properties), 0, 0},
+    {'Y', "system", PAIR, AT(system), 0, 0},
+#undef AT
 };
+enum { KNOWN = sizeof known / sizeof *known };
+
+static const struct known *known_by(int letter)
+{
+    for (size_t i = 0; i < KNOWN; i++)
+        if (known[i].letter == letter)
+            return &known[i];
+    return NULL;
+}
 
 /* ---- help ---- */
+
+static const char exit_codes[] = "Exit codes: 0 done, 1 failed, 2 wrong usage\n";
 
 static bool is_single(const struct operator_family *family)
 {
     return family->count == 1 && !*family->commands[0].name;
 }
 
+enum { COLUMN = 26 }; /* where summaries begin */
+
 static void overview(const struct operator_family *family, FILE *out)
 {
     fprintf(out, "usage: muster %s COMMAND [options]\n\n%s\n\n", family->name, family->about);
     for (size_t i = 0; i < family->count; i++) {
         const struct operator_command *command = &family->commands[i];
-        fprintf(out, "  %s%-*s %s\n", command->name, (int)(20 - strlen(command->name)),
-                command->argument, command->summary);
+        int used = fprintf(out, "  %s%s", command->name, command->argument);
+        fprintf(out, "%*s %s\n", used < COLUMN ? COLUMN - used : 0, "", command->summary);
     }
-    fprintf(out, "\n%s\nExit codes: 0 done, 1 failed, 2 wrong usage\n\nexamples:\n%s", service_help,
+    fprintf(out, "\nEach has --help.\n\n%s\n%s\nexamples:\n%s", service_help, exit_codes,
             family->examples);
 }
 
@@ -61,69 +91,26 @@ static void help(const struct operator_family *family, const struct operator_com
     printf("usage: muster %s%s%s%s [options]\n\n%s\n%s", family->name, *command->name ? " " : "",
            command->name, command->argument, command->help, service_help);
     if (is_single(family))
-        printf("\nExit codes: 0 done, 1 failed, 2 wrong usage\n\nexamples:\n%s", family->examples);
+        printf("\n%s\nexamples:\n%s", exit_codes, family->examples);
 }
 
 /* ---- options ---- */
 
-static const char **text_option(struct operator_options *options, int c)
+static bool take_pair(const struct operator_options *options, const struct known *option,
+                      const char *value, struct operator_pairs *pairs)
 {
-    switch (c) {
-    case 'm':
-        return &options->module;
-    case 'w':
-        return &options->where;
-    case 'a':
-        return &options->auth;
-    case 'x':
-        return &options->thumbprint;
-    case 'X':
-        return &options->second_thumbprint;
-    case 'k':
-        return &options->key;
-    case 'K':
-        return &options->second_key;
-    case 's':
-        return &options->scope;
-    case 'r':
-        return &options->reason;
-    case 'o':
-        return &options->rotate;
-    case 'f':
-        return &options->file;
-    case 't':
-        return &options->tags;
-    case 'd':
-        return &options->desired;
-    case 'e':
-        return &options->etag;
-    case 'I':
-        return &options->message_id;
-    case 'c':
-        return &options->content_type;
-    case 'A':
-        return &options->ack;
-    default:
-        return NULL;
+    if (!strchr(value, '=')) {
+        fprintf(stderr, "muster %s: --%s wants NAME=VALUE, not '%s'\n", options->command,
+                option->name, value);
+        return false;
     }
-}
-
-static bool *flag_option(struct operator_options *options, int c)
-{
-    switch (c) {
-    case 'D':
-        return &options->disabled;
-    case 'E':
-        return &options->edge;
-    case 'R':
-        return &options->replace;
-    case 'G':
-        return &options->keep;
-    case 'j':
-        return &options->json;
-    default:
-        return NULL;
+    if (pairs->count == OPERATOR_PAIRS_MAX) {
+        fprintf(stderr, "muster %s: --%s: %d at most\n", options->command, option->name,
+                OPERATOR_PAIRS_MAX);
+        return false;
     }
+    pairs->items[pairs->count++] = value;
+    return true;
 }
 
 static bool take_option(struct operator_options *options, int c, const char *value)
@@ -131,46 +118,86 @@ static bool take_option(struct operator_options *options, int c, const char *val
     bool good;
     if (service_option(options->command, c, value, &options->place, &good))
         return good;
-    if (c == 'L')
-        return option_number(options->command, "limit", value, 1, INT32_MAX, &options->limit);
-    if (c == 'l')
-        return option_number(options->command, "life", value, 1, LIFE_S_MAX, &options->life_s);
-    if (c == 'p') {
-        if (options->property_count == OPERATOR_PROPERTIES_MAX) {
-            fprintf(stderr, "muster %s: --property: %d at most\n", options->command,
-                    OPERATOR_PROPERTIES_MAX);
-            return false;
-        }
-        options->properties[options->property_count++] = value;
+    const struct known *option = known_by(c);
+    void *member = option ? (char *)options + option->offset : NULL;
+    if (!option)
+        return false;
+    switch (option->kind) {
+    case TEXT:
+        *(const char **)member = value;
         return true;
+    case FLAG:
+        *(bool *)member = true;
+        return true;
+    case NUMBER:
+        return option_number(options->command, option->name, value, option->least, option->most,
+                             member);
+    case PAIR:
+        return take_pair(options, option, value, member);
     }
-    const char **text = text_option(options, c);
-    bool *flag = flag_option(options, c);
-    if (text)
-        *text = value;
-    if (flag)
-        *flag = true;
-    return text || flag;
+    return false;
+}
+
+/* The first of the options that it cannot do without and that is not there; NULL: all are. */
+static const struct known *missing(const struct operator_command *command,
+                                   const struct operator_options *options)
+{
+    for (const char *mark = command->options; (mark = strchr(mark, '!')); mark++) {
+        const struct known *option = known_by(mark[-1]); /* a text */
+        if (!*(const char *const *)((const char *)options + option->offset))
+            return option;
+    }
+    return NULL;
+}
+
+static void put_usage(const struct operator_command *command,
+                      const struct operator_options *options)
+{
+    fprintf(stderr, ": usage: muster %s%s [options], see --help\n", options->command,
+            command->argument);
 }
 
 static bool take_arguments(const struct operator_command *command, int argc, char **argv,
                            struct operator_options *options)
 {
     int given = argc - optind;
-    if (given >= command->arguments_min && given <= command->arguments_max) {
+    const struct known *lacks = missing(command, options);
+    if (given >= command->arguments_min && given <= command->arguments_max && !lacks) {
         options->id = given > 0 ? argv[optind] : NULL;
         options->text = given > 1 ? argv[optind + 1] : NULL;
         return true;
     }
-    fprintf(stderr, "muster %s: too %s arguments: usage: muster %s%s [options]\n", options->command,
-            given < command->arguments_min ? "few" : "many", options->command, command->argument);
+    if (given < command->arguments_min || given > command->arguments_max)
+        fprintf(stderr, "muster %s: too %s arguments", options->command,
+                given < command->arguments_min ? "few" : "many");
+    else
+        fprintf(stderr, "muster %s: --%s is missing", options->command, lacks->name);
+    put_usage(command, options);
     return false;
+}
+
+enum { LONG_OPTIONS_MAX = KNOWN + 16 };
+
+/* All long options, those of the hub's place first. */
+static void list_options(struct option *out)
+{
+    static const struct option places[] = {SERVICE_OPTIONS};
+    memcpy(out, places, sizeof places);
+    out += sizeof places / sizeof *places;
+    for (size_t i = 0; i < KNOWN; i++)
+        *out++ =
+            (struct option){known[i].name, known[i].kind == FLAG ? no_argument : required_argument,
+                            NULL, known[i].letter};
+    *out++ = (struct option){"help", no_argument, NULL, 'h'};
+    *out = (struct option){0};
 }
 
 static int read_options(const struct operator_family *family,
                         const struct operator_command *command, int argc, char **argv,
                         struct operator_options *options, bool *done)
 {
+    struct option long_options[LONG_OPTIONS_MAX];
+    list_options(long_options);
     for (int c, at = 0; (c = getopt_long(argc, argv, "h", long_options, &at)) != -1;) {
         if (c == 'h') {
             help(family, command);
@@ -185,7 +212,9 @@ static int read_options(const struct operator_family *family,
         if (c == '?' || !take_option(options, c, optarg))
             return EXIT_USAGE;
     }
-    return take_arguments(command, argc, argv, options) ? EXIT_OK : EXIT_USAGE;
+    if (!take_arguments(command, argc, argv, options))
+        return EXIT_USAGE;
+    return !family->sensible || family->sensible(options) ? EXIT_OK : EXIT_USAGE;
 }
 
 /* ---- running ---- */
@@ -196,7 +225,8 @@ static int run(const struct operator_family *family, const struct operator_comma
     char name[64];
     bool done = false;
     snprintf(name, sizeof name, "%s%s%s", family->name, *command->name ? " " : "", command->name);
-    struct operator_options options = {.command = name, .limit = -1};
+    struct operator_options options = {
+        .command = name, .limit = -1, .units = 1, .device_percent = QUOTA_DEVICE_PERCENT_MAX};
     int code = read_options(family, command, argc, argv, &options, &done);
     if (code != EXIT_OK || done)
         return code;
@@ -251,7 +281,7 @@ int operator_ask(struct service *service, const struct operator_options *options
 }
 
 struct str operator_path(const struct operator_options *options, const char *collection,
-                         struct arena *mem)
+                         const char *tail, struct arena *mem)
 {
     struct buf path = {0};
     buf_printf(&path, "/%s/", collection);
@@ -260,7 +290,42 @@ struct str operator_path(const struct operator_options *options, const char *col
         buf_put(&path, STR("/modules/"));
         percent_encode(&path, str_from(options->module));
     }
+    buf_put(&path, str_from(tail));
     struct str copy = str_copy(mem, buf_str(&path));
     buf_done(&path);
     return copy;
+}
+
+int operator_do(struct service *service, const struct operator_options *options, const char *method,
+                struct str path, struct str body, struct arena *mem, yyjson_val **root)
+{
+    struct service_answer answer;
+    struct service_request request = {
+        .method = method, .path = path, .body = body, .etag = STR_NONE, .continue_at = STR_NONE};
+    return operator_ask(service, options, &request, mem, &answer, root);
+}
+
+static void put_row(struct buf *out, yyjson_val *row, const struct operator_options *options,
+                    operator_row *put)
+{
+    if (!options->json) {
+        put(out, row);
+        return;
+    }
+    json_put_value(out, row);
+    buf_put_char(out, '\n');
+}
+
+void operator_print(yyjson_val *answer, const struct operator_options *options, operator_row *put)
+{
+    struct buf out = {0};
+    yyjson_val *row;
+    size_t index, max;
+    if (yyjson_is_arr(answer)) {
+        yyjson_arr_foreach(answer, index, max, row) put_row(&out, row, options, put);
+    } else if (answer) {
+        put_row(&out, answer, options, put);
+    }
+    term_print(&out);
+    buf_done(&out);
 }

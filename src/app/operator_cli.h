@@ -1,18 +1,26 @@
-/* operator_cli.h - what `muster device`, `muster twin` and `muster query` share: an operator's daily
- * work on one hub, ours or any that speaks the same REST.
+/* operator_cli.h - what an operator's commands on one hub share: options, help, complaints, requests.
  *
  *   device  device_cli.c  identities: list, show, create, delete, enable, disable, keys
  *   twin    twin_cli.c    show, update
  *   message message_cli.c send, purge, feedback
  *   query   query_cli.c   rows as a table (table.c) or as JSON
+ *   ca      ca_cli.c      who may vouch for devices
+ *   policy  policy_cli.c  who may do what
+ *   quota   quota_cli.c   what the hub takes
+ *   route   route_cli.c   what goes into the event log
  *
+ * The first four work on any hub that speaks the same REST; the others have pages of ours.
  * What is asked for goes to stdout, complaints go to stderr. */
 #pragma once
 #include "app/app.h"
 #include "app/service_client.h"
 #include <stdio.h>
 
-enum { OPERATOR_PROPERTIES_MAX = 64 };
+enum { OPERATOR_PAIRS_MAX = 64 };
+struct operator_pairs {
+    const char *items[OPERATOR_PAIRS_MAX]; /* "name=value" */
+    size_t count;
+};
 
 struct operator_options {
     struct service_place place;
@@ -22,17 +30,18 @@ struct operator_options {
     const char *where, *auth, *thumbprint, *second_thumbprint, *key, *second_key, *scope, *reason;
     const char *rotate, *file, *tags, *desired, *etag;
     const char *message_id, *content_type, *ack;
-    const char *properties[OPERATOR_PROPERTIES_MAX]; /* "name=value" */
-    size_t property_count;
-    int64_t limit;  /* -1: not given */
-    int64_t life_s; /* 0: not given */
-    bool json, disabled, edge, replace, keep;
+    const char *rights, *source, *condition, *body, *twin;
+    struct operator_pairs properties, system;
+    int64_t limit;                 /* -1: not given */
+    int64_t life_s;                /* 0: not given */
+    int64_t units, device_percent; /* 1 and 100 when not given */
+    bool json, disabled, edge, replace, keep, prove;
 };
 
 struct operator_command {
     const char *name, *argument, *summary; /* argument: " ID" */
-    const char *options;                   /* letters of operator_cli.c that it takes */
-    int arguments_min, arguments_max;      /* 0 to 2 */
+    const char *options; /* letters of operator_cli.c; ! behind one that it cannot do without */
+    int arguments_min, arguments_max; /* 0 to 2 */
     int (*run)(struct service *service, const struct operator_options *options);
     const char *help; /* a paragraph and the options */
 };
@@ -40,6 +49,8 @@ struct operator_family {
     const char *name, *about, *examples;
     const struct operator_command *commands; /* a single one without a name: no subcommands */
     size_t count;
+    /* Can it be meant so? Complains and gives false otherwise: exit code 2. NULL: always. */
+    bool (*sensible)(const struct operator_options *options);
 };
 /* A family's command line; the exit code. */
 int operator_main(const struct operator_family *family, int argc, char **argv);
@@ -53,9 +64,18 @@ int operator_ask(struct service *service, const struct operator_options *options
                  const struct service_request *request, struct arena *mem,
                  struct service_answer *out, yyjson_val **root);
 
+/* The same for a method, a path and a body (STR_NONE: none), which is all that most need. */
+int operator_do(struct service *service, const struct operator_options *options, const char *method,
+                struct str path, struct str body, struct arena *mem, yyjson_val **root);
+
+/* Print an answer: each member of an array, or the one object; NULL is nothing. With --json a line each
+ * as the hub tells it, else as `put` makes it, with its own ends of lines. */
+typedef void operator_row(struct buf *out, yyjson_val *row);
+void operator_print(yyjson_val *answer, const struct operator_options *options, operator_row *put);
+
 /* Run a query and print its rows, as the options say (query_cli.c). */
 int query_print(struct service *service, const struct operator_options *options, struct str text);
 
-/* "/twins/{id}" or "/twins/{id}/modules/{module}", in `mem`. */
+/* "/twins/{id}" or "/twins/{id}/modules/{module}", and a tail such as "/rotate", in `mem`. */
 struct str operator_path(const struct operator_options *options, const char *collection,
-                         struct arena *mem);
+                         const char *tail, struct arena *mem);

@@ -1,27 +1,27 @@
 /* quota_cli.c - `muster quota`: what a hub that runs takes, and what was taken. Over the hub's own REST,
  * as an owner (front/rest_quotas.c). */
-#include "app/app.h"
-#include "app/service_client.h"
+#include "app/operator_cli.h"
 #include "app/term.h"
 #include "model/quota_board.h"
-#include <getopt.h>
 #include <inttypes.h>
-#include <stdio.h>
 
-struct options {
-    struct service_place place;
-    const char *command, *profile;
-    int64_t units, device_percent;
-    bool json;
+typedef int command_run(struct service *service, const struct operator_options *options);
+static command_run show, set;
+
+static const struct operator_command commands[] = {
+    {"show", "", "what it takes, and what was taken since it started", "j", 0, 0, show,
+     "Shows each class of operations: its rate, and what was taken since the hub started.\n\n"
+     "  --json                 as the hub tells it\n"},
+    {"set", " PROFILE", "none, F1, S1, S2 or S3", "uPj", 1, 1, set,
+     "Sets the profile: one of Azure's tiers; with `none` there are no rates. A change counts at "
+     "once\n"
+     "and stays.\n\n"
+     "  --units N              of the profile (default 1)\n"
+     "  --device-percent N     what one device may have of each class (default 100: all)\n"
+     "  --json                 as the hub tells it\n"},
 };
 
 enum { COLUMN = 24, NUMBER = 12 };
-
-static int fail(const struct why *why)
-{
-    fprintf(stderr, "muster quota: %s\n", why->text);
-    return EXIT_FAILED;
-}
 
 static void put_number(struct buf *out, yyjson_val *object, const char *name, const char *none)
 {
@@ -64,121 +64,56 @@ static void put_table(struct buf *out, yyjson_val *quotas)
     buf_put_char(out, '\n');
 }
 
-static int run(struct service *service, const struct options *options)
+static int call(struct service *service, const struct operator_options *options, const char *method,
+                struct str body)
 {
     struct arena mem = {0};
-    struct buf body = {0}, out = {0};
-    bool set = options->profile != NULL;
-    if (set) {
-        buf_put_char(&body, '{');
-        json_put_member_str(&body, "profile", str_from(options->profile));
-        json_put_member_i64(&body, "units", options->units);
-        json_put_member_i64(&body, "devicePercent", options->device_percent);
-        buf_put_char(&body, '}');
-    }
-    struct service_request request = {.method = set ? "PUT" : "GET",
-                                      .path = STR("/quotas"),
-                                      .body = set ? buf_str(&body) : STR_NONE,
-                                      .continue_at = STR_NONE};
-    const struct json_limits limits = {.size_max = SERVICE_ANSWER_MAX, .depth_max = 8};
-    struct service_answer answer;
     yyjson_val *quotas;
-    struct why why;
-    enum err err = service_call(service, &request, &mem, &answer, &why);
-    if (err == ERR_OK)
-        err = service_judge(service, &answer, &why);
-    if (err == ERR_OK)
-        err = json_read(answer.body, &limits, &mem, &quotas, &why);
-    if (err == ERR_OK && options->json) {
-        json_put_value(&out, quotas);
-        buf_put_char(&out, '\n');
-    } else if (err == ERR_OK) {
-        put_table(&out, quotas);
-    }
-    term_print(&out);
-    buf_done(&out);
-    buf_done(&body);
+    int code = operator_do(service, options, method, STR("/quotas"), body, &mem, &quotas);
+    operator_print(quotas, options, put_table);
     arena_done(&mem);
-    return err == ERR_OK ? EXIT_OK : fail(&why);
+    return code;
 }
 
-static void help(FILE *out)
+static int show(struct service *service, const struct operator_options *options)
 {
-    fprintf(
-        out,
-        "usage: muster quota show [options]\n"
-        "       muster quota set none|F1|S1|S2|S3 [--units N] [options]\n\n"
-        "What the hub takes of each class of operations, and what was taken since it started. A\n"
-        "profile is one of Azure's tiers; with `none` there are no rates. A change counts at "
-        "once\n"
-        "and stays.\n\n"
-        "  --units N             of the profile (default 1)\n"
-        "  --device-percent N    what one device may have of each class (default 100: all)\n"
-        "  --json                as the hub tells it\n\n%s\n"
-        "Exit codes: 0 done, 1 failed, 2 wrong usage\n",
-        service_help);
+    return call(service, options, "GET", STR_NONE);
 }
 
-static bool take(int argc, char **argv, struct options *out, bool *done)
+static int set(struct service *service, const struct operator_options *options)
 {
-    static const struct option long_options[] = {
-        SERVICE_OPTIONS,
-        {"units", required_argument, NULL, 'u'},
-        {"device-percent", required_argument, NULL, 'p'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
-    bool good = true;
-    for (int c; good && (c = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
-        if (c == 'u')
-            good = option_number("quota", "units", optarg, 1, UINT16_MAX, &out->units);
-        else if (c == 'p')
-            good = option_number("quota", "device-percent", optarg, 1, QUOTA_DEVICE_PERCENT_MAX,
-                                 &out->device_percent);
-        else if (c == 'j')
-            out->json = true;
-        else if (c == 'h')
-            *done = true;
-        else if (!service_option("quota", c, optarg, &out->place, &good))
-            good = false;
-    }
-    if (good && optind < argc)
-        out->command = argv[optind++];
-    if (good && optind < argc)
-        out->profile = argv[optind++];
-    return good && optind == argc;
+    struct buf body = {0};
+    buf_put_char(&body, '{');
+    json_put_member_str(&body, "profile", str_from(options->id));
+    json_put_member_i64(&body, "units", options->units);
+    json_put_member_i64(&body, "devicePercent", options->device_percent);
+    buf_put_char(&body, '}');
+    int code = call(service, options, "PUT", buf_str(&body));
+    buf_done(&body);
+    return code;
 }
 
-static bool makes_sense(const struct options *options)
+static bool sensible(const struct operator_options *options)
 {
     enum quota_tier tier;
-    if (!options->command)
-        return false;
-    if (str_eq(str_from(options->command), STR("show")))
-        return !options->profile;
-    return str_eq(str_from(options->command), STR("set")) && options->profile &&
-           quota_tier_read(str_from(options->profile), &tier);
+    if (!options->id || quota_tier_read(str_from(options->id), &tier))
+        return true;
+    fprintf(stderr, "muster %s: '%s' is not a profile: none, F1, S1, S2 or S3\n", options->command,
+            options->id);
+    return false;
 }
 
 int cmd_quota(int argc, char **argv)
 {
-    struct options options = {.units = 1, .device_percent = QUOTA_DEVICE_PERCENT_MAX};
-    bool done = false;
-    bool good = take(argc, argv, &options, &done);
-    if (done) {
-        help(stdout);
-        return EXIT_OK;
-    }
-    if (!good || !makes_sense(&options)) {
-        help(stderr);
-        return EXIT_USAGE;
-    }
-    struct service service;
-    int code = service_open(&service, &options.place, "quota");
-    if (code != EXIT_OK)
-        return code;
-    code = run(&service, &options);
-    service_done(&service);
-    return code;
+    static const struct operator_family family = {
+        .name = "quota",
+        .about = "What the hub takes of each class of operations, and what was taken. The hub must "
+                 "be running.",
+        .examples = "  muster quota show --data hub\n"
+                    "  muster quota set --data hub S1 --units 2\n",
+        .commands = commands,
+        .count = sizeof commands / sizeof *commands,
+        .sensible = sensible,
+    };
+    return operator_main(&family, argc, argv);
 }

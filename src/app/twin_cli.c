@@ -105,13 +105,14 @@ static int show(struct service *service, const struct operator_options *options)
     struct arena mem = {0};
     struct service_answer answer;
     yyjson_val *twin;
-    int code = operator_ask(service, options,
-                            &(struct service_request){.method = "GET",
-                                                      .path = operator_path(options, "twins", &mem),
-                                                      .body = STR_NONE,
-                                                      .etag = STR_NONE,
-                                                      .continue_at = STR_NONE},
-                            &mem, &answer, &twin);
+    int code =
+        operator_ask(service, options,
+                     &(struct service_request){.method = "GET",
+                                               .path = operator_path(options, "twins", "", &mem),
+                                               .body = STR_NONE,
+                                               .etag = STR_NONE,
+                                               .continue_at = STR_NONE},
+                     &mem, &answer, &twin);
     if (code == EXIT_OK)
         print_twin(options, twin);
     arena_done(&mem);
@@ -200,7 +201,7 @@ static int update(struct service *service, const struct operator_options *option
         operator_complain(options, ERR_BAD_INPUT, &why);
     } else {
         struct service_request request = {.method = options->replace ? "PUT" : "PATCH",
-                                          .path = operator_path(options, "twins", &mem),
+                                          .path = operator_path(options, "twins", "", &mem),
                                           .body = buf_str(&body),
                                           .etag =
                                               options->etag ? str_from(options->etag) : STR_NONE,

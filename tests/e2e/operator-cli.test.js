@@ -173,6 +173,10 @@ withHub('muster device, twin, message, query', (s) => {
     ['another command\'s option', ['device', 'show', 'a', '--disabled'], 2, /--disabled does not belong here/],
     ['a word that --rotate does not know', ['device', 'keys', 'a', '--rotate', 'all'], 2, /primary, secondary, both or swap/],
     ['keys of who has none', ['device', 'keys', 'x509', '--rotate', 'both'], 2, /does not use keys/],
+    ['a policy without rights', ['policy', 'add', 'a'], 2, /--rights is missing.*policy add NAME/],
+    ['a route without a source', ['route', 'add', 'a'], 2, /--source is missing.*route add NAME/],
+    ['a profile that no hub has', ['quota', 'set', 'S9'], 2, /none, F1, S1, S2 or S3/],
+    ['another family\'s option', ['ca', 'list', '--units', '2'], 2, /--units does not belong here/],
     ['a condition that is none', ['device', 'list', '--where', 'tags.site ='], 1, /expected a value/],
     ['an update of nothing', ['twin', 'update', 'a'], 2, /what shall change/],
     ['two patches', ['twin', 'update', 'a', '{}', '--tags', '{}'], 2, /one of the three/],
@@ -188,7 +192,9 @@ withHub('muster device, twin, message, query', (s) => {
       assert.equal(end.stderr.trim().split('\n').length, 1, end.stderr);
     });
   it('every command has help', async () => {
-    const commands = { device: ['list', 'show', 'create', 'delete', 'enable', 'disable', 'keys'], twin: ['show', 'update'], message: ['send', 'purge', 'feedback'] };
+    const commands = { device: ['list', 'show', 'create', 'delete', 'enable', 'disable', 'keys'], twin: ['show', 'update'], message: ['send', 'purge', 'feedback'],
+      ca: ['list', 'show', 'add', 'code', 'verify', 'remove'], policy: ['list', 'show', 'add', 'rotate', 'remove'],
+      quota: ['show', 'set'], route: ['list', 'show', 'add', 'enable', 'disable', 'remove', 'test'] };
     const all = [['query'], ...Object.entries(commands).flatMap(([family, words]) => [[family], ...words.map((word) => [family, word])])];
     for (const words of all) {
       const { code, stdout } = await muster([...words, '--help']);
