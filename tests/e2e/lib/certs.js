@@ -32,7 +32,7 @@ class Certificates {
       + 'default_md=sha256\npolicy=any\nunique_subject=no\n[any]\ncommonName=supplied\n');
     fs.writeFileSync(file('db'), '');
     fs.writeFileSync(file('srl'), `${1000 + this.count}`);
-    this.openssl('req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', `/CN=${name}`,
+    this.openssl('req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', `/CN=${name.replaceAll('/', '\\/')}`,
       '-keyout', file('key'), '-out', file('csr'), '-config', file('cnf'));
     const signer = issuer ? ['-cert', issuer.certFile, '-keyfile', issuer.keyFile] : ['-selfsign', '-keyfile', file('key')];
     this.openssl('ca', '-batch', '-notext', '-config', file('cnf'), '-in', file('csr'), '-out', file('pem'),
