@@ -4,21 +4,24 @@
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const http = require('node:http');
+const https = require('node:https');
 const os = require('node:os');
 const path = require('node:path');
 const { after, before, describe, it } = require('node:test');
 const { Registry } = require('azure-iothub');
+const { Certificates } = require('./lib/certs');
 const { Hub, trust } = require('./lib/hub');
 const { Rest } = require('./lib/http');
 const { assertFault } = require('./lib/suite');
 const { until } = require('./lib/wait');
 
-// GET and PUT of blobs below /store/, for who has the signature.
+// GET and PUT of blobs below /store/, for who has the signature; over HTTPS with {cert, key}.
 class Blobs {
-  constructor() {
+  constructor(tls) {
+    this.scheme = tls ? 'https' : 'http';
     this.blobs = new Map();
     this.seen = [];
-    this.server = http.createServer((request, response) => {
+    const answer = (request, response) => {
       const url = new URL(request.url, 'http://x');
       this.seen.push(`${request.method} ${request.url}`);
       const chunks = [];
@@ -34,10 +37,11 @@ class Blobs {
         const blob = this.blobs.get(url.pathname);
         return response.writeHead(blob === undefined ? 404 : 200).end(blob);
       });
-    });
+    };
+    this.server = tls ? https.createServer(tls, answer) : http.createServer(answer);
   }
   listen() {
-    return new Promise((done) => this.server.listen(0, '127.0.0.1', () => done((this.origin = `http://127.0.0.1:${this.server.address().port}`))));
+    return new Promise((done) => this.server.listen(0, '127.0.0.1', () => done((this.origin = `${this.scheme}://127.0.0.1:${this.server.address().port}`))));
   }
 }
 
@@ -237,4 +241,67 @@ describe('import and export jobs', () => {
       assertFault(await rest.post('/jobs/create', { type: 'export', outputBlobContainerUri: uri }), 400, 'BlobContainerValidationError', /--transfer-(dir|url)/);
     assert.deepEqual((await rest.get('/jobs')).json, was, 'jobs of before can be seen');
   });
+});
+
+// --transfer-ca is the one CA that counts then: without it the system's do.
+describe('containers over HTTPS', () => {
+  const certs = new Certificates();
+  const root = certs.authority('Storage root'), other = certs.authority('Storage root');
+  const forHost = { extensions: ['subjectAltName=IP:127.0.0.1', 'extendedKeyUsage=serverAuth'] };
+  const good = new Blobs(certs.make('storage', { issuer: root, ...forHost }));
+  const bad = {
+    'of another CA of that name': new Blobs(certs.make('storage', { issuer: other, ...forHost })),
+    'of nobody': new Blobs(certs.make('storage', forHost)),
+    'for another host': new Blobs(certs.make('storage', { issuer: root, extensions: ['subjectAltName=DNS:storage.test', 'extendedKeyUsage=serverAuth'] })),
+    'that has expired': new Blobs(certs.make('storage', { issuer: root, to: '20210101000000Z', ...forHost })),
+  };
+  const servers = [good, ...Object.values(bad)];
+  let hub, rest;
+  before(async () => {
+    const allowed = [];
+    for (const server of servers) allowed.push('--transfer-url', `${await server.listen()}/store/`);
+    hub = new Hub({ args: ['--transfer-ca', root.certFile, ...allowed] });
+    trust(await hub.start());
+    rest = new Rest(hub);
+    for (const id of ['a', 'b']) await rest.put(`/devices/${id}`, {});
+  });
+  after(async () => {
+    rest.close();
+    await hub.finish();
+    for (const { server } of servers) {
+      server.closeAllConnections();
+      server.close();
+    }
+    certs.remove();
+  });
+  const job = async (body) => {
+    const answer = await rest.post('/jobs/create', body);
+    assert.equal(answer.status, 200, answer.text);
+    return until(async () => {
+      const { json } = await rest.get(`/jobs/${answer.json.jobId}`);
+      return ['completed', 'failed'].includes(json.status) && json;
+    }, 'the job ends');
+  };
+  const box = ({ origin }) => `${origin}/store/box?sv=2020&sig=1`;
+
+  it('take an export, and give it back to an import', async () => {
+    const out = await job({ type: 'export', outputBlobContainerUri: box(good), excludeKeysInExport: false });
+    assert.equal(out.status, 'completed', out.failureReason);
+    const lines = good.blobs.get('/store/box/devices.txt').trimEnd().split('\n').map(JSON.parse);
+    assert.deepEqual(lines.map((line) => line.id), ['a', 'b']);
+    const { json: was } = await rest.get('/devices/b');
+    await rest.delete('/devices/b');
+    const back = await job({ type: 'import', inputBlobContainerUri: box(good), outputBlobContainerUri: box(good) });
+    assert.equal(back.status, 'completed', back.failureReason);
+    assert.deepEqual((await rest.get('/devices/b')).json.authentication, was.authentication, 'with its keys');
+  });
+  for (const [whose, server] of Object.entries(bad)) {
+    it(`are sent nothing when they show a certificate ${whose}`, async () => {
+      const out = await job({ type: 'export', outputBlobContainerUri: box(server) });
+      assert.equal(out.status, 'failed');
+      assert.match(out.failureReason, /certificate|SSL|issuer|host/i);
+      assert.deepEqual(server.seen, []);
+      assert.ok(!`${out.failureReason}${hub.log}`.includes('sig='), 'nor is the signature told');
+    });
+  }
 });
