@@ -272,15 +272,15 @@ enum err identity_write(struct hub_turn *turn, const struct identity_write *writ
                         &turn->mem, &next, why);
     if (err == ERR_OK && next.module_id.len == 0)
         err = check_parents(turn, &next, old, write, why);
+    if (err != ERR_OK)
+        return err;
+
     /* System modules are identities of the hub like any others (spec/quotas-errors-auth.md 3). */
     bool was_edge = old && old->id.iot_edge;
     uint32_t more =
         (old ? 0u : 1u) + (next.iot_edge && !was_edge ? (uint32_t)IDENTITY_SYSTEM_MODULES : 0u);
-    if (err == ERR_OK && more > 0)
-        err = hub_quotas_room_for(turn, more, why);
-    if (err != ERR_OK)
-        return err;
-
+    if (more > 0 && hub_quotas_room_for(turn, more, why) != ERR_OK)
+        return ERR_LIMIT;
     if (old) {
         next.number = old->id.number;
         old->id = next;
