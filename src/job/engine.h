@@ -50,6 +50,7 @@ struct job_engine_stats { /* any thread */
     atomic_uint_fast64_t unfinished, running, devices_done, chunks;
     atomic_uint_fast64_t awake; /* running jobs that a turn of the hub looks at */
     atomic_uint_fast64_t told;  /* jobs that were asked about a device that came or went, ever */
+    atomic_uint_fast64_t asked; /* earlier jobs that were asked whether they call it first, ever */
 };
 const struct job_engine_stats *job_engine_stats(const struct job_engine *engine);
 

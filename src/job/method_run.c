@@ -73,17 +73,10 @@ void method_run_begin(struct run *run)
     wait_begin(run);
 }
 
-/* An earlier job that could call the same device right now goes first. */
-static bool another_goes_first(const struct run *run, uint32_t number)
+/* It could call the device right now: being earlier, it goes first. */
+static bool could_call(const struct run *run, uint32_t number)
 {
-    struct job_engine *engine = run->engine;
-    for (size_t i = 0; i < engine->awake.count && engine->awake.runs[i] != run; i++) {
-        const struct run *earlier = engine->awake.runs[i];
-        if (earlier->type == JOB_TYPE_DEVICE_METHOD && may_call(earlier) &&
-            roaring_bitmap_contains(earlier->ready, number))
-            return true;
-    }
-    return false;
+    return run->awake && may_call(run) && roaring_bitmap_contains(run->ready, number);
 }
 
 /* ---- a call ends ---- */
@@ -522,7 +515,7 @@ static void choose(struct step *step, struct run *run, size_t most)
             passed_over[passed_count++] = number;
             continue;
         }
-        if (another_goes_first(run, number))
+        if (waiters_earlier(run, number, could_call))
             continue;
         struct job_call *call = next_call(run, number);
         if (!call)

@@ -285,6 +285,9 @@ void waiters_add(struct run *run, const roaring_bitmap_t *targets);
 void waiters_remove(struct run *run);
 void waiters_tell(struct job_engine *engine, uint32_t number,
                   void (*tell)(struct run *run, uint32_t number));
+/* Does `goes` hold for one that started before `run` and may have the device among its targets? */
+bool waiters_earlier(const struct run *run, uint32_t number,
+                     bool (*goes)(const struct run *earlier, uint32_t number));
 void waiters_done(struct waiters *waiters);
 
 /* configure.c: its share of a turn, besides that of the jobs. */

@@ -400,6 +400,25 @@ static void the_order_of_starts_holds_whoever_had_the_last_word(void **state)
     jobs_close(&jobs);
 }
 
+static void only_jobs_for_the_same_device_are_asked_whether_they_go_first(void **state)
+{
+    enum { DEVICES = 100 };
+    struct job_rig jobs;
+    jobs_open(&jobs, DEVICES);
+    for (int i = 1; i <= DEVICES; i++)
+        start_job(&jobs, str_format(&jobs.rig.mem, "j%d", i).ptr,
+                  str_format(&jobs.rig.mem, METHOD_JOB("deviceId = `d%d`"), i).ptr);
+    start_job(&jobs, "again", METHOD_JOB("deviceId = `d1`"));
+    attach_fleet(&jobs, 1, DEVICES, "1");
+    check_job("the first is done", &jobs, "j1",
+              "completed 1 = 1 ok, 0 failed, 0 canceled, 0 running");
+    check_job("and so is the last", &jobs, "again",
+              "completed 1 = 1 ok, 0 failed, 0 canceled, 0 running");
+    uint64_t asked = atomic_load(&job_engine_stats(jobs.engine)->asked);
+    assert_in_range(asked, 1, 4); /* j1, by the second job of its device, as often as that looks */
+    jobs_close(&jobs);
+}
+
 static void an_unanswered_job_holds_back_no_other(void **state)
 {
     struct job_rig jobs;
@@ -475,6 +494,7 @@ int main(void)
         cmocka_unit_test(a_target_deleted_while_the_job_is_cancelled_counts_once),
         cmocka_unit_test(two_jobs_call_a_device_in_the_order_of_their_starts),
         cmocka_unit_test(the_order_of_starts_holds_whoever_had_the_last_word),
+        cmocka_unit_test(only_jobs_for_the_same_device_are_asked_whether_they_go_first),
         cmocka_unit_test(an_unanswered_job_holds_back_no_other),
         cmocka_unit_test(a_device_takes_so_many_calls_at_a_time),
         cmocka_unit_test(a_job_has_so_many_calls_in_flight),
