@@ -100,8 +100,9 @@ const char *quota_class_name(enum quota_class class)
 
 bool quota_class_of_devices(enum quota_class class)
 {
-    return class == QUOTA_CONNECTIONS || class == QUOTA_D2C || class == QUOTA_C2D_RECEIVES ||
-           class == QUOTA_UPLOADS || class == QUOTA_TWIN_READS || class == QUOTA_TWIN_UPDATES;
+    return class == QUOTA_REGISTRY || class == QUOTA_CONNECTIONS || class == QUOTA_D2C ||
+           class == QUOTA_C2D_RECEIVES || class == QUOTA_UPLOADS || class == QUOTA_TWIN_READS ||
+           class == QUOTA_TWIN_UPDATES;
 }
 
 uint32_t quota_units_max(enum quota_tier tier)

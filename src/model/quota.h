@@ -45,7 +45,8 @@ struct quota_profile {
 const char *quota_tier_name(enum quota_tier tier);
 bool quota_tier_read(struct str word, enum quota_tier *out);
 const char *quota_class_name(enum quota_class class); /* "registry", "twinReads" ... */
-/* What devices themselves ask for: of these one device may have no more than its share. */
+/* What devices themselves ask for: of these one device may have no more than its share. The registry is among
+ * them, since a device may manage its own modules. */
 bool quota_class_of_devices(enum quota_class class);
 uint32_t quota_units_max(enum quota_tier tier);
 /* ERR_BAD_INPUT FAULT_ARGUMENT_INVALID with what is wrong: more units than the tier has, or none. */

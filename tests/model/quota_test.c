@@ -221,6 +221,11 @@ static void a_share_is_of_what_devices_ask_for(void **state)
     for (int i = 0; i < 20; i++)
         check_int("queries are the services'", draw(&board, 7, QUOTA_QUERIES, 0, &wait, &why),
                   ERR_OK);
+    check_int("a device may manage its modules", draw(&board, 7, QUOTA_REGISTRY, 0, &wait, &why),
+              ERR_OK);
+    check_int("and leaves the registry to operators",
+              draw(&board, 7, QUOTA_REGISTRY, 0, &wait, &why), ERR_BUSY);
+    check_int("by its share", why.code, FAULT_DEVICE_THROTTLING);
     for (int i = 0; i < 3000; i++)
         check_int("nobody has no share", draw(&board, 0, QUOTA_TWIN_UPDATES, 0, &wait, &why),
                   ERR_OK);
