@@ -15,11 +15,6 @@ static size_t column_of(struct table *table, struct str name)
     return table->column_count++;
 }
 
-void table_column(struct table *table, struct str name)
-{
-    column_of(table, name);
-}
-
 static struct str text_of(struct table *table, yyjson_val *value)
 {
     if (yyjson_is_str(value))

@@ -15,8 +15,6 @@ struct table {
     size_t row_count;
 };
 
-/* A column before any row. */
-void table_column(struct table *table, struct str name);
 /* Add a row; members of members are shown as JSON. False: full, print it first. */
 bool table_add(struct table *table, yyjson_val *object);
 /* Its lines, the header first; at most `line_max` characters each (SIZE_MAX: as they come). */

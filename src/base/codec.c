@@ -2,7 +2,6 @@
 
 static const char base64_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-static const char hex_lower[] = "0123456789abcdef";
 static const char hex_upper[] = "0123456789ABCDEF";
 
 static int base64_value(char c)
@@ -57,17 +56,6 @@ bool base64_decode(struct arena *mem, struct str text, struct str *bytes)
     out[size] = '\0';
     *bytes = str_of(out, size);
     return true;
-}
-
-struct str hex_encode(struct arena *mem, struct str bytes)
-{
-    char *text = arena_alloc(mem, bytes.len * 2 + 1);
-    for (size_t i = 0; i < bytes.len; i++) {
-        text[2 * i] = hex_lower[(unsigned char)bytes.ptr[i] >> 4];
-        text[2 * i + 1] = hex_lower[(unsigned char)bytes.ptr[i] & 15];
-    }
-    text[bytes.len * 2] = '\0';
-    return str_of(text, bytes.len * 2);
 }
 
 static int hex_value(char c)

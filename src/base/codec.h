@@ -1,4 +1,4 @@
-/* codec.h - base64, hex and percent-encoding. */
+/* codec.h - base64 and percent-encoding. */
 #pragma once
 #include "base/str.h"
 
@@ -7,7 +7,6 @@
  * Decoding gives false on any other input; the result is in `mem`. */
 struct str base64_encode(struct arena *mem, struct str bytes);
 bool base64_decode(struct arena *mem, struct str text, struct str *bytes);
-struct str hex_encode(struct arena *mem, struct str bytes); /* lower case */
 
 /* Percent-decode once. '+' stays a plus. An invalid escape is kept as it stands
  * (spec/device-mqtt.md 11.2). The result borrows from `text` when there was nothing to decode. */

@@ -150,11 +150,6 @@ void net_loop_post(struct net_loop *loop, struct net_mail *mail)
     mailbox_post(&loop->inbox, &mail->mail);
 }
 
-unsigned net_loop_index(const struct net_loop *loop)
-{
-    return loop->index;
-}
-
 /* ---- stopping ---- */
 
 static void on_patience_over(struct deadline *deadline)

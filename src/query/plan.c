@@ -343,11 +343,6 @@ bool query_has_top(const struct query *query, uint64_t *top)
     return query->has_top;
 }
 
-bool query_matches_all(const struct query *query)
-{
-    return !query->where;
-}
-
 uint64_t query_hash(const struct query *query)
 {
     return query->hash;

@@ -59,8 +59,6 @@ query_needs_project(const struct query *query); /* bits that the answer reads be
  * query would answer. An extension of ours. */
 bool query_is_explain(const struct query *query);
 bool query_has_top(const struct query *query, uint64_t *top);
-bool query_matches_all(
-    const struct query *query);                 /* `*`, no condition, or one that is always TRUE */
 uint64_t query_hash(const struct query *query); /* binds paging tokens to their query: stable */
 const char *query_item_type(const struct query *query); /* "Twin", "Raw" or "DeviceJob" */
 

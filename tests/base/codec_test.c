@@ -74,15 +74,6 @@ static void base64_is_strict(void **state)
     arena_done(&mem);
 }
 
-static void hex(void **state)
-{
-    struct arena mem = {0};
-    check_str("empty", hex_encode(&mem, STR("")), STR(""));
-    check_str("lower case, two digits a byte", hex_encode(&mem, str_of("\x00\x0F\xF0\xFF", 4)),
-              STR("000ff0ff"));
-    arena_done(&mem);
-}
-
 static void percent_decoding(void **state)
 {
     static const struct {
@@ -143,8 +134,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(base64),           cmocka_unit_test(base64_returns_every_byte),
-        cmocka_unit_test(base64_is_strict), cmocka_unit_test(hex),
-        cmocka_unit_test(percent_decoding), cmocka_unit_test(percent_encoding),
+        cmocka_unit_test(base64_is_strict), cmocka_unit_test(percent_decoding),
+        cmocka_unit_test(percent_encoding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
