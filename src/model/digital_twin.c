@@ -268,19 +268,31 @@ static yyjson_mut_val *name_in(yyjson_mut_doc *doc, struct str name)
     return yyjson_mut_strncpy(doc, name.ptr ? name.ptr : "", name.len);
 }
 
+/* Where a property of a component is written: what is there becomes a component, unless something is only to be
+ * taken away. NULL: there is nothing to take away. */
+static yyjson_mut_val *component_in(yyjson_mut_doc *doc, yyjson_mut_val *root, struct str name,
+                                    bool removes)
+{
+    yyjson_mut_val *component = yyjson_mut_obj_getn(root, name.ptr, name.len);
+    if (removes)
+        return yyjson_mut_is_obj(component) ? component : NULL;
+    if (!yyjson_mut_is_obj(component)) {
+        component = yyjson_mut_obj(doc);
+        yyjson_mut_obj_put(root, name_in(doc, name), component);
+    }
+    yyjson_mut_obj_put(component, yyjson_mut_str(doc, "__t"), yyjson_mut_str(doc, "c"));
+    return component;
+}
+
 static bool carry_out(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct operation *operation,
                       struct arena *mem)
 {
-    yyjson_mut_val *parent = root;
-    if (operation->component.ptr) {
-        struct str name = operation->component;
-        parent = yyjson_mut_obj_getn(root, name.ptr, name.len);
-        if (!yyjson_mut_is_obj(parent)) {
-            parent = yyjson_mut_obj(doc);
-            yyjson_mut_obj_put(root, name_in(doc, name), parent);
-        }
-        yyjson_mut_obj_put(parent, yyjson_mut_str(doc, "__t"), yyjson_mut_str(doc, "c"));
-    }
+    yyjson_mut_val *parent =
+        operation->component.ptr
+            ? component_in(doc, root, operation->component, operation->value == NULL)
+            : root;
+    if (!parent)
+        return true;
     yyjson_mut_val *value = operation->value ? value_in(doc, operation->value, mem) : NULL;
     if (operation->value && !value)
         return false;
