@@ -4,7 +4,7 @@
 
 /* Devices come and go, subscribe late, report, and answer as is their habit. */
 
-enum { FILTERS = SUB_METHODS | SUB_DESIRED };
+enum { FILTERS = SUB_METHODS | SUB_DESIRED | SUB_DEVICEBOUND };
 
 /* ---- answers ---- */
 
@@ -121,6 +121,14 @@ static bool take_patch(struct attachment *at, int64_t version, struct str payloa
     return true;
 }
 
+static bool take_message(struct attachment *at, const struct attached_message *message)
+{
+    struct link *link = link_of(at);
+    if (lossy_vfs_cut())
+        return true;
+    return !link->deaf && messages_take(link->sim, link, message);
+}
+
 static void take_close(struct attachment *at, enum close_reason reason)
 {
     link_of(at)->closing = true;
@@ -135,8 +143,11 @@ static void take_released(struct attachment *at)
     link->hears = false;
 }
 
-static const struct attachment_ops link_ops = {
-    .patch = take_patch, .call = take_call, .close = take_close, .released = take_released};
+static const struct attachment_ops link_ops = {.patch = take_patch,
+                                               .call = take_call,
+                                               .message = take_message,
+                                               .close = take_close,
+                                               .released = take_released};
 
 /* ---- links ---- */
 
@@ -255,6 +266,7 @@ static void subscribe(struct sim *sim, struct link *link)
     task->remove = chance(sim, 10);
     task->stored = chance(sim, 50);
     task->filters = chance(sim, 60) ? FILTERS : chance(sim, 60) ? SUB_METHODS : SUB_DESIRED;
+    task->qos1 = chance(sim, 80) ? task->filters & SUB_DEVICEBOUND : 0;
     device->session_orders += task->stored;
     world_submit(sim, &task->task);
 }
@@ -284,6 +296,7 @@ static void report(struct sim *sim, struct link *link)
 void devices_play(struct sim *sim)
 {
     answers_play(sim);
+    messages_play(sim);
     for (int i = 0; i < sim->device_count; i++) {
         struct link *link = sim->devices[i].link;
         if (!link && chance(sim, 15))

@@ -215,6 +215,7 @@ static void look(struct sim *sim, bool recovered)
     const struct store_want *twins = all_twins(sim, &count);
     check_twins(sim, twins, count, recovered);
     check_devices(sim, twins, count, recovered);
+    messages_look(sim, twins, count, recovered);
     if (!recovered)
         check_links(sim, twins, count);
     if (recovered)
@@ -238,6 +239,10 @@ void oracle_recovered(struct sim *sim)
 {
     for (size_t i = 0; i < sim->write_count; i++)
         sim->writes[i].fate = after_crash(sim->writes[i].fate);
+    for (size_t i = 0; i < sim->message_count; i++) {
+        sim->messages[i].fate = after_crash(sim->messages[i].fate);
+        sim->messages[i].ack_ns = 0; /* with its connection */
+    }
     for (int i = 0; i < sim->job_count; i++)
         sim->jobs[i].created = after_crash(sim->jobs[i].created);
     look(sim, true);

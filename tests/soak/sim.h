@@ -34,6 +34,7 @@ enum {
     SIM_WRITES_MAX = 1024,
     SIM_ANSWERS_MAX = 512, /* answers of devices that are on their way */
     SIM_CALLS_MAX = 8192,
+    SIM_MESSAGES_MAX = 256,
     SIM_SITES = 3,
     SIM_STEPS = 500,
     SIM_REST_MAX = 4000, /* turns in which all that is left must come to its end */
@@ -64,6 +65,20 @@ struct write {
     int device;
     uint32_t number; /* of the identity that got it, 0: not known */
     enum fate fate;
+};
+
+struct message_story { /* from an operator to a device */
+    int device;
+    enum fate fate;
+    uint32_t number;   /* of the identity, once it is known */
+    uint64_t sequence; /* likewise */
+    int64_t expires_ticks;
+    unsigned deliveries;  /* as the device saw them */
+    bool may_go;          /* acknowledged, purged, or delivered too often: its end may have come */
+    bool gone;            /* it was seen to have come */
+    uint64_t generation;  /* of the link that has it */
+    int64_t locked_ticks; /* so long, on the hub clock */
+    int64_t ack_ns;       /* when that acknowledges it; 0: not */
 };
 
 struct call { /* one that a device got */
@@ -191,6 +206,10 @@ struct sim {
     size_t write_count;
     struct call calls[SIM_CALLS_MAX];
     size_t call_count;
+    struct message_story messages[SIM_MESSAGES_MAX];
+    size_t message_count;
+    uint64_t first_delivered[SIM_NUMBERS_MAX]; /* the highest sequence */
+    int64_t latest_hub_ticks;                  /* that was ever on the clock */
     struct job_story jobs[SIM_JOBS_MAX];
     int job_count;
     unsigned begun_count;
@@ -236,6 +255,11 @@ yyjson_val *world_json(struct arena *mem, struct str text);
 /* ---- devices.c ---- */
 void devices_play(struct sim *sim);
 void devices_lose_power(struct sim *sim); /* every link is gone */
+
+/* ---- messages.c ---- */
+void messages_play(struct sim *sim);
+bool messages_take(struct sim *sim, struct link *link, const struct attached_message *message);
+void messages_look(struct sim *sim, const struct store_want *twins, size_t count, bool recovered);
 
 /* ---- operator.c ---- */
 void operator_play(struct sim *sim);

@@ -33,6 +33,8 @@ static void follow_wall(struct sim *sim)
 {
     if (sim->clock.hub_ticks < sim->clock.wall_ticks)
         sim->clock.hub_ticks = sim->clock.wall_ticks;
+    if (sim->latest_hub_ticks < sim->clock.hub_ticks)
+        sim->latest_hub_ticks = sim->clock.hub_ticks;
 }
 
 void world_pass_ns(struct sim *sim, int64_t ns)
