@@ -36,14 +36,14 @@ static enum err authenticate(struct caller *caller, const struct identity *ident
         return unauthorized(why);
     request->created_ticks = identity->created_ticks;
     return throttle_device(request->front, request->quota, identity->number, request->quota_count,
-                           request->quota_size, why);
+                           request->quota_size, &request->exchange->retry_after_s, why);
 }
 
 bool device_request_init(struct exchange *exchange, struct device_request *request)
 {
     struct net_conn *conn = net_find(exchange->loop, exchange->conn);
     struct why why;
-    *request = (struct device_request){.front = exchange->front};
+    *request = (struct device_request){.front = exchange->front, .exchange = exchange};
     request->caller = (struct caller){.device_id = exchange->segments[1],
                                       .module_id = route_module(exchange),
                                       .authenticate = authenticate};

@@ -8,6 +8,7 @@
 struct device_request {
     struct caller caller; /* first */
     struct front *front;
+    struct exchange *exchange; /* held by whoever checks the caller */
     struct device_offer offer;
     struct device_grant grant; /* once the caller was checked */
     int64_t created_ticks;     /* likewise: generation of the identity */

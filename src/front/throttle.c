@@ -116,7 +116,7 @@ enum err throttle_request(struct exchange *exchange, const struct route *route, 
 }
 
 enum err throttle_device(const struct front *front, enum quota_class class, uint32_t number,
-                         uint64_t count, size_t size, struct why *why)
+                         uint64_t count, size_t size, int64_t *retry_after_s, struct why *why)
 {
     struct quota_board *board = front->config.quotas;
     struct clock *clock = front->config.clock;
@@ -125,11 +125,13 @@ enum err throttle_device(const struct front *front, enum quota_class class, uint
     enum err err = ERR_OK;
     if (is_charged(class))
         err = quota_day_check(board, clock->hub_ticks(clock), why);
-    int64_t none;
+    int64_t wait_ns = 0;
     if (err == ERR_OK)
         err = quota_draw(board,
                          &(struct quota_draw){.class = class, .number = number, .count = count},
-                         clock->mono_ns(clock), &none, why);
+                         clock->mono_ns(clock), &wait_ns, why);
+    if (err != ERR_OK)
+        *retry_after_s = (wait_ns + NS_PER_S - 1) / NS_PER_S;
     if (err == ERR_OK && is_charged(class))
         quota_charge(board, size, clock->hub_ticks(clock));
     return err;

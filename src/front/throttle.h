@@ -18,8 +18,9 @@ enum quota_class throttle_class(enum http_method method, const char *path);
 enum err throttle_request(struct exchange *exchange, const struct route *route, size_t body_size,
                           int64_t *wait_ms, struct why *why);
 /* For the endpoints of devices: the same on the hub thread, once it is known who asks, and without a wait:
- * `count` operations of a class by the identity `number` (0: nobody), and `size` bytes for the day. QUOTA_FREE takes nothing. */
+ * `count` operations of a class by the identity `number` (0: nobody), and `size` bytes for the day. A
+ * refusal sets `*retry_after_s`. QUOTA_FREE takes nothing. */
 enum err throttle_device(const struct front *front, enum quota_class class, uint32_t number,
-                         uint64_t count, size_t size, struct why *why);
+                         uint64_t count, size_t size, int64_t *retry_after_s, struct why *why);
 /* The answer is made: charge the day with what the request was. */
 void throttle_answered(struct exchange *exchange);

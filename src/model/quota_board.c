@@ -111,13 +111,14 @@ enum err quota_draw(struct quota_board *board, const struct quota_draw *draw, in
     struct quota_ask ask;
     bool shares = share_of(board, draw, &ask);
     int64_t own_wait_ns = shares ? quota_shares_take(&board->shares, &ask, now_ns) : 0;
-    *wait_ns = 0;
     if (own_wait_ns < 0) {
+        *wait_ns = -own_wait_ns;
         atomic_fetch_add(&board->buckets[draw->class].device_refused, 1);
         return refuse_device(board, draw->class, why);
     }
     int64_t hub_wait_ns = quota_take(board, draw->class, draw->count, draw->patience_ns, now_ns);
     if (hub_wait_ns < 0) {
+        *wait_ns = -hub_wait_ns;
         if (shares)
             quota_shares_give_back(&board->shares, &ask);
         return quota_refuse(board, draw->class, why);

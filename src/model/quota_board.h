@@ -64,7 +64,8 @@ static inline bool quota_on(const struct quota_board *board)
 int64_t quota_take(struct quota_board *board, enum quota_class class, uint64_t count,
                    int64_t patience_ns, int64_t now_ns);
 /* The same for what a device itself asks for: from the hub's bucket and from its own. `number` is that of its
- * identity; 0: nobody's. Gives what it has to wait in `*wait_ns`. ERR_BUSY FAULT_THROTTLING, or
+ * identity; 0: nobody's. Gives what it has to wait in
+ * `*wait_ns`; of a refusal, after how long there may be room. ERR_BUSY FAULT_THROTTLING, or
  * FAULT_DEVICE_THROTTLING when it is over its share; nothing was taken then. */
 struct quota_draw {
     enum quota_class class;

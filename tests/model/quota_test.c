@@ -193,6 +193,7 @@ static void a_device_has_its_share_and_no_more(void **state)
     check_int("for its turn", wait, 2 * S);
     check_int("then it is over", draw(&board, 7, QUOTA_TWIN_UPDATES, 5 * S, &wait, &why), ERR_BUSY);
     check_int("the fault", why.code, FAULT_DEVICE_THROTTLING);
+    check_int("until there is room", wait, 2 * S);
     check_str("says how many", str_from(why.text),
               STR("The device has been throttled: of class twinUpdates one device may have 30 "
                   "operations per minute, 1 percent of the hub's."));
