@@ -112,7 +112,7 @@ withHub('a device that answers by hand', (s) => {
     assert.equal(answers.filter((a) => a.status === 200).length, 32);
   });
   it('a connection lost while waiting is told', async () => {
-    const asked = call(s, 'd', { responseTimeoutInSeconds: 30 });
+    const asked = call(s, 'd', { responseTimeoutInSeconds: 5 });
     await client.message();
     await client.cut();
     assertMethodFault(await asked, 404, 404104, 'DeviceConnectionClosedRemotely');
