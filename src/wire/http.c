@@ -100,7 +100,7 @@ static bool on_header_end(void *owner)
 /* Framing that outweighs its payload is an attack on our time. */
 static bool costs_too_much(const struct http_reader *reader, size_t taken)
 {
-    size_t allowed = HTTP_HEAD_MAX + HTTP_CHUNK_COST_MAX * reader->body.len;
+    size_t allowed = HTTP_HEAD_MAX + HTTP_CHUNK_COST_MAX * (reader->body_taken + reader->body.len);
     return reader->work->chunked && taken > allowed;
 }
 
@@ -110,7 +110,7 @@ static bool on_body(void *owner, struct str piece)
     struct http_work *work = reader->work;
     if (costs_too_much(reader, work->taken + (size_t)(piece.ptr - work->fed)))
         return refuse(reader, 400, "a chunked body is mostly framing");
-    if (piece.len > work->body_max - reader->body.len)
+    if (piece.len > work->body_max - reader->body_taken - reader->body.len)
         return refuse(reader, 413, "the body is too large");
     buf_put(&reader->body, piece);
     return true;
@@ -405,6 +405,19 @@ bool http_reader_body_max(struct http_reader *reader, size_t body_max)
     return false;
 }
 
+void http_reader_take_body(struct http_reader *reader, struct buf *out)
+{
+    reader->body_taken += reader->body.len;
+    if (out->len == 0) {
+        struct buf empty = *out;
+        *out = reader->body;
+        reader->body = empty;
+        return;
+    }
+    buf_put(out, buf_str(&reader->body));
+    buf_reset(&reader->body);
+}
+
 /* ---- life ---- */
 
 static void forget(struct http_reader *reader)
@@ -412,6 +425,7 @@ static void forget(struct http_reader *reader)
     arena_done(&reader->mem);
     buf_done(&reader->text);
     buf_done(&reader->body);
+    reader->body_taken = 0;
     reader->work = NULL;
     reader->request = (struct http_request){0};
     reader->status = 0;

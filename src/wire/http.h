@@ -92,6 +92,7 @@ struct http_reader {
     struct http_work *work; /* parser and notes of the request at hand, in `mem`; else NULL */
     struct buf text;        /* target, names and values, behind the views */
     struct buf body;
+    size_t body_taken;        /* bytes that the caller has taken */
     bool lead_cr, lead_spent; /* the one empty line that may stand before a request */
 };
 
@@ -108,6 +109,10 @@ enum http_step http_feed(struct http_reader *reader, struct str bytes, size_t *u
 /* At HTTP_HEAD: the most bytes that this request's body may have. False when the announced length
  * is over it already; reader->status is 413 then and feeding on gives HTTP_BAD. */
 bool http_reader_body_max(struct http_reader *reader, size_t body_max);
+
+/* Between HTTP_HEAD and http_reader_next(): take what there is of the body, behind what `out` has. The limit counts
+ * on; request.body is what was not taken. */
+void http_reader_take_body(struct http_reader *reader, struct buf *out);
 
 /* After HTTP_REQUEST: forget the request and all that stood in `mem`, give its memory back. */
 void http_reader_next(struct http_reader *reader);
@@ -152,6 +157,7 @@ struct http_response {
     size_t header_count;
     struct str date; /* for the Date header (time_print_http); empty: no such header */
     struct str body;
+    int64_t length; /* of the body, when more of it follows by other means; 0: that of `body` */
     bool head_only; /* the request was HEAD: lengths as for GET, no body */
     bool close;     /* "Connection: close" */
     bool http10;    /* the request was HTTP/1.0: keeping the connection must be said */

@@ -108,7 +108,7 @@ void http_put_response(struct buf *out, const struct http_response *response)
     put_head(out, response);
     if (response->status != 304) { /* there it would tell the length of what is not sent */
         buf_put(out, STR("Content-Length: "));
-        buf_put_u64(out, body.len);
+        buf_put_u64(out, response->length ? (uint64_t)response->length : body.len);
         buf_put(out, STR("\r\n"));
     }
     buf_put(out, STR("\r\n"));
