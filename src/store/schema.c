@@ -154,9 +154,14 @@ static const char store_v11[] =
     "  started INTEGER NOT NULL, ended INTEGER NOT NULL, output TEXT NOT NULL,"
     "  no_keys INTEGER NOT NULL, configurations INTEGER NOT NULL, reason TEXT NOT NULL);";
 
-static const char *const store_steps[] = {store_v1, store_v2,  store_v3, store_v4,
-                                          store_v5, store_v6,  store_v7, store_v8,
-                                          store_v9, store_v10, store_v11};
+/* Uploads of files that are open. */
+static const char store_v12[] =
+    "CREATE TABLE upload (id BLOB PRIMARY KEY, number INTEGER NOT NULL, name TEXT NOT NULL,"
+    "  expires INTEGER NOT NULL) WITHOUT ROWID;";
+
+static const char *const store_steps[] = {store_v1, store_v2,  store_v3,  store_v4,
+                                          store_v5, store_v6,  store_v7,  store_v8,
+                                          store_v9, store_v10, store_v11, store_v12};
 _Static_assert(sizeof store_steps / sizeof *store_steps == STORE_SCHEMA, "a step for each version");
 
 const struct schema store_schema = {

@@ -64,6 +64,9 @@ const char *const store_sql[SQL_COUNT] = {
     [SQL_WRITE_ROUTES_NONE] = "DELETE FROM message_route",
     [SQL_WRITE_ROUTE] = "INSERT INTO message_route (position, name, source, condition, enabled)"
                         " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SQL_WRITE_UPLOAD] = "INSERT INTO upload (id, number, name, expires) VALUES (?1, ?2, ?3, ?4)",
+    [SQL_REMOVE_UPLOAD] = "DELETE FROM upload WHERE id = ?1",
+    [SQL_UPLOADS] = "SELECT id, number, name, expires FROM upload",
     [SQL_WRITE_OUTBOX] = "INSERT INTO outbox (id, source, time, device_id, module_id, properties,"
                          " body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [SQL_WRITE_OUTBOX_DONE] = "DELETE FROM outbox WHERE id <= ?1",

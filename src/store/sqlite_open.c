@@ -255,6 +255,7 @@ static const struct store_reader_ops reader_ops = {
     .setting = sqlite_read_setting,
     .routes = sqlite_read_routes,
     .outbox = sqlite_outbox,
+    .uploads = sqlite_uploads,
     .configurations = sqlite_configurations,
     .configuration_sets = sqlite_configuration_sets,
     .transfers = sqlite_transfers,

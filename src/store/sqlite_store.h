@@ -10,6 +10,7 @@
  *   sqlite_jobs.c   rows of jobs
  *   sqlite_messages.c  messages to devices, notices to services
  *   sqlite_configurations.c   rows of configurations
+ *   sqlite_uploads.c   rows of uploads
  *   sqlite_purge.c  what is no longer needed
  *   checkpoint.c    the thread
  *   sql.c, schema.c the texts */
@@ -177,6 +178,10 @@ enum err sqlite_job_list(struct store_reader *reader, uint32_t job, struct arena
                          struct str *out, struct why *why);
 enum err sqlite_read_routes(struct store_reader *reader, struct arena *mem,
                             struct message_route **out, size_t *count, struct why *why);
+enum err sqlite_write_uploads(struct db *db, const struct store_commit *commit, uint64_t *rows,
+                              struct why *why);
+enum err sqlite_uploads(struct store_reader *reader, bool (*visit)(void *, const struct upload *),
+                        void *arg, struct why *why);
 enum err sqlite_outbox(struct store_reader *reader, uint64_t after,
                        bool (*visit)(void *, const struct outbox_row *), void *arg,
                        struct why *why);

@@ -20,7 +20,7 @@ static write_step write_counters, write_policies, write_settings, write_routes, 
     write_configurations, write_jobs, follow_indexes, delete_entities, write_identities,
     write_fleet, write_tags, write_desired, write_reported, write_sessions, write_slices,
     write_cursors, write_chunks, write_entries, write_outcomes, write_groups, write_events,
-    write_messages, write_transfers, write_pages;
+    write_messages, write_transfers, write_uploads, write_pages;
 
 /* Jobs come before deletions, since a job of this very commit may mention the deleted; deletions
  * come before identities, since a name may be given away in the turn that freed it. */
@@ -29,7 +29,8 @@ static write_step *const steps[] = {
     write_configurations, write_jobs,     follow_indexes, delete_entities, write_identities,
     write_fleet,          write_tags,     write_desired,  write_reported,  write_sessions,
     write_slices,         write_cursors,  write_chunks,   write_entries,   write_outcomes,
-    write_groups,         write_events,   write_messages, write_transfers, write_pages,
+    write_groups,         write_events,   write_messages, write_transfers, write_uploads,
+    write_pages,
 };
 
 static enum err transact(struct writing *w, write_step *const *todo, size_t count);
@@ -521,6 +522,11 @@ static enum err write_messages(struct writing *w)
 static enum err write_transfers(struct writing *w)
 {
     return sqlite_write_transfers(w->db, w->commit, &w->rows, w->why);
+}
+
+static enum err write_uploads(struct writing *w)
+{
+    return sqlite_write_uploads(w->db, w->commit, &w->rows, w->why);
 }
 
 /* ---- rows of jobs ---- */

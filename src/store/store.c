@@ -276,3 +276,10 @@ enum err store_names(struct store_reader *reader, struct store_name *names, size
 {
     return reader->ops->names(reader, names, count, mem, why);
 }
+
+enum err store_uploads(struct store_reader *reader,
+                       bool (*visit)(void *arg, const struct upload *upload), void *arg,
+                       struct why *why)
+{
+    return reader->ops->uploads(reader, visit, arg, why);
+}

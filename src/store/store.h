@@ -24,11 +24,12 @@
 #include "model/policy.h"
 #include "model/transfer.h"
 #include "model/twin.h"
+#include "model/upload.h"
 #include "query/query.h"
 #include <roaring/roaring.h>
 
 enum {
-    STORE_SCHEMA = 11,
+    STORE_SCHEMA = 12,
     STORE_SLICE_BITS = 16,      /* a slice of a target set covers 65,536 numbers */
     STORE_PRESENCE_PAGE = 1024, /* identities per page */
     STORE_CALL_BLOCK = 1 << 20, /* method call numbers reserved at a time */
@@ -175,6 +176,11 @@ struct notice_change {
     struct notice notice;
 };
 
+struct upload_change { /* one that a device began, or has done with */
+    bool remove;
+    struct upload upload;
+};
+
 /* An event of the hub on its way to the event log: written with the change that it tells of, taken away
  * when the log has it on disk. */
 struct outbox_row {
@@ -250,7 +256,9 @@ struct store_commit { /* everything that one turn changed; zero what is not need
     size_t message_count;
     const struct notice_change *notices; /* in this order */
     size_t notice_count;
-    uint64_t next_sequence; /* of messages and notices, from 1; 0: unchanged */
+    uint64_t next_sequence;              /* of messages and notices, from 1; 0: unchanged */
+    const struct upload_change *uploads; /* in this order */
+    size_t upload_count;
 };
 /* One transaction, on disk before it returns. ERR_BUSY under STORE_FULL. ERR_CONFLICT when a name, a
  * number or a job id is taken, or an identity to update is gone: somebody decided on old records.
@@ -428,6 +436,10 @@ enum err store_next_sequence(struct store_reader *reader, uint64_t *out, struct 
 /* Notices of a kind in the order of their numbers; with a `token` only those that it locks. */
 enum err store_notices(struct store_reader *reader, enum notice_kind kind, struct str token,
                        bool (*visit)(void *arg, const struct notice *notice), void *arg,
+                       struct why *why);
+/* Every upload that is open. */
+enum err store_uploads(struct store_reader *reader,
+                       bool (*visit)(void *arg, const struct upload *upload), void *arg,
                        struct why *why);
 struct store_name {
     uint32_t number;                 /* in */

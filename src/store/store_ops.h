@@ -90,6 +90,8 @@ struct store_reader_ops {
     enum err (*next_sequence)(struct store_reader *, uint64_t *, struct why *);
     enum err (*notices)(struct store_reader *, enum notice_kind, struct str token,
                         bool (*visit)(void *, const struct notice *), void *arg, struct why *);
+    enum err (*uploads)(struct store_reader *, bool (*visit)(void *, const struct upload *),
+                        void *arg, struct why *);
     enum err (*names)(struct store_reader *, struct store_name *, size_t count, struct arena *,
                       struct why *);
 };

@@ -347,6 +347,7 @@ static void a_fleet_from_before_its_table_is_found_by_a_bare_scan(void **state)
         "DROP TABLE message_head; DROP TABLE message; DROP TABLE message_text; DROP TABLE notice;"
         "DROP TABLE message_route; DROP TABLE outbox;"
         "DROP TABLE configuration; DROP TABLE configuration_set; DROP TABLE transfer;"
+        "DROP TABLE upload;"
         "DROP INDEX forgotten_by_name; PRAGMA user_version = 1");
     ok(open_store(NULL));
     uint64_t numbers = 0;
