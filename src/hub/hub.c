@@ -9,6 +9,7 @@
 #include "hub/outbox.h"
 #include "hub/quotas.h"
 #include "hub/router.h"
+#include "hub/uploads.h"
 #include "model/fault.h"
 #include <assert.h>
 
@@ -143,6 +144,8 @@ enum err hub_create(const struct hub_config *config, struct hub **out, struct wh
         err = messages_create(hub, why);
     if (err == ERR_OK)
         err = notices_create(hub, why);
+    if (err == ERR_OK)
+        err = uploads_create(hub, why);
     if (err != ERR_OK) {
         hub_destroy(hub);
         return err;
@@ -185,6 +188,7 @@ void hub_destroy(struct hub *hub)
     hub_drain(hub);
     messages_destroy(hub);
     notices_destroy(hub);
+    uploads_destroy(hub);
     mailbox_done(&hub->inbox);
     heap_done(&hub->mono_timers);
     heap_done(&hub->hub_timers);

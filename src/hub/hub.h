@@ -66,12 +66,14 @@ struct hub_config {
     struct message_settings messages;
     struct router *router; /* NULL only where nobody asks for events of the hub (tests) */
     const char *host;      /* the hub's name, for its events; NULL: none (tests) */
+    bool no_file_notices;  /* services are not told of uploaded files */
 };
 
 struct hub_stats {                    /* for /metrics; any thread */
     atomic_uint_fast64_t job_changes; /* commits that touched a job: who watches one looks then */
     atomic_uint_fast64_t unrouted;    /* messages of devices that no route asked for */
     atomic_uint_fast64_t outbox_waiting;
+    atomic_uint_fast64_t uploads_open, uploads_begun, uploads_done, uploads_failed, uploads_expired;
     atomic_uint_fast64_t turns, tasks, tasks_refused, commits_failed, attachments, modules_attached,
         calls_sent, calls_answered, calls_timed_out, patches_sent, telemetry, messages_sent,
         notices_dropped;
@@ -93,6 +95,7 @@ struct hub {
     struct map methods_waiting;     /* number -> list of calls that wait for the device */
     struct hub_messages *messages;  /* to devices */
     struct hub_notices *notices;    /* to services */
+    struct hub_uploads *uploads;    /* of files */
     uint64_t next_call, call_limit; /* call_limit: reserved on disk up to here, exclusive */
     bool reserving;                 /* a task that reserves more call numbers is under way */
     uint64_t next_generation;

@@ -59,6 +59,7 @@ struct hub_turn {
     int64_t now_ticks; /* hub clock, the same for the whole turn */
     struct turn_set *set;
     struct message_turn *messages; /* of message_queues.c; NULL while nothing was asked of it */
+    struct upload_turn *uploads;   /* of uploads.c, likewise */
     struct config_turn *configs;   /* of hub/configurations.c; NULL: it changes nothing there */
 };
 

@@ -4,6 +4,7 @@
 #include "hub/messages.h"
 #include "hub/outbox.h"
 #include "hub/router.h"
+#include "hub/uploads.h"
 #include "model/fault.h"
 #include <assert.h>
 
@@ -319,6 +320,7 @@ void turn_delete(struct hub_turn *turn, struct entity *entity)
     entity->deleted = true;
     turn_changed(turn, entity, PART_IDENTITY);
     messages_forget(turn, entity->id.number);
+    uploads_forget(turn, entity->id.number);
 }
 
 int64_t turn_next_version(const struct entity *entity)
@@ -568,11 +570,13 @@ static enum err commit(struct hub_turn *turn, struct why *why)
         .page_count = set->pages.count,
     };
     messages_put_rows(turn, &changes);
+    uploads_put_rows(turn, &changes);
     config_turn_commit(turn, &changes);
     enum err err = store_commit(turn->hub->store, &changes, why);
     if (err != ERR_OK)
         return err;
     messages_committed(turn);
+    uploads_committed(turn);
     turn->hub->counters = set->counters;
     config_turn_committed(turn);
     if (set->outbox.count > 0)
@@ -676,6 +680,7 @@ static struct mail *pass(struct hub_turn *turn, struct mail *tasks)
     map_done(&set.numbers);
     map_done(&set.wanted);
     messages_turn_over(turn);
+    turn->uploads = NULL;
     turn->set = NULL;
     return again;
 }
