@@ -33,6 +33,7 @@ int cmd_import(int argc, char **argv);
 
 /* Names of the files in a data folder: see net/cert.h and store/store.h. This one keeps the host. */
 #define APP_HOST_FILE "host"
+#define APP_FILES_KEY_FILE "files.key" /* signs addresses of uploaded files */
 #define APP_DEFAULT_HOST "localhost"
 enum { APP_PATH_MAX = 4096 };
 

@@ -18,8 +18,9 @@
 
 enum { SMALL_FILE_MAX = 1 << 20 };
 
-static const char *const small_files[] = {CERT_CA_FILE, CERT_CA_KEY_FILE, CERT_SERVER_FILE,
-                                          CERT_SERVER_KEY_FILE, APP_HOST_FILE};
+static const char *const small_files[] = {CERT_CA_FILE,     CERT_CA_KEY_FILE,
+                                          CERT_SERVER_FILE, CERT_SERVER_KEY_FILE,
+                                          APP_HOST_FILE,    APP_FILES_KEY_FILE};
 
 struct copying { /* what to copy where, for both commands */
     const char *command;

@@ -7,6 +7,7 @@
 #include "hub/router.h"
 #include "net/cert.h"
 #include "net/tls.h"
+#include "wire/blob.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -35,8 +36,9 @@ struct options {
     int64_t https_port, mqtt_port; /* 0: the default */
     int64_t readers, threads, history_days, active_jobs_max, job_rate;
     int64_t event_retention_s, event_log_mib;                  /* 0: the defaults */
+    int64_t file_mib, files_mib, file_retention_s;             /* likewise */
     int64_t message_ttl_s, message_deliveries, feedback_ttl_s; /* likewise */
-    bool host_given, strict_azure;
+    bool host_given, strict_azure, file_mib_given, no_file_notices;
 };
 
 struct server {
@@ -47,6 +49,8 @@ struct server {
     struct policy_board *policies;
     struct quota_board quotas;
     struct authority_board *authorities;
+    struct blobs *blobs; /* NULL: no files are taken */
+    uint8_t blob_key[BLOB_KEY_SIZE];
     struct tls_server *tls;
     struct router *router;
     struct hub *hub;
@@ -110,13 +114,19 @@ static void help(FILE *out)
         "  --event-retention T   keep device messages so long, as 90m, 24h, 7d (default %dh); the "
         "oldest\n"
         "                        go earlier when the event log is over its size\n"
-        "  --event-log-mib N     that size (default %d)\n\n"
+        "  --event-log-mib N     that size (default %d)\n"
+        "  --file-mib N          largest file that a device may upload (default %d); 0: none at "
+        "all\n"
+        "  --files-mib N         room for all of them in DIR/files (default %d)\n"
+        "  --file-retention T    remove files that are older, as 30d (default: keep them)\n"
+        "  --no-file-notifications   services are not told of uploaded files\n\n"
         "One line on stdout says when the hub is ready. SIGTERM or Ctrl-C stops it.\n"
         "Exit codes: 0 stopped, 1 failed, 2 wrong usage, 4 a port cannot be used, 5 DIR cannot be "
         "used\n"
         "(not writable, in use by another hub, damaged, or made by a newer version).\n",
         READERS_DEFAULT, JOB_HISTORY_DAYS, MESSAGE_DELIVERIES, EVENTLOG_RETENTION_S / 3600,
-        (int)(EVENTLOG_PARTITIONS * (EVENTLOG_PARTITION_BYTES_MAX >> 20)));
+        (int)(EVENTLOG_PARTITIONS * (EVENTLOG_PARTITION_BYTES_MAX >> 20)),
+        (int)(BLOB_SIZE_MAX >> 20), (int)(BLOB_TOTAL_MAX >> 20));
 }
 
 enum {
@@ -141,6 +151,10 @@ enum {
     OPT_MESSAGE_DELIVERIES,
     OPT_FEEDBACK_TTL,
     OPT_EVENT_LOG_MIB,
+    OPT_FILE_MIB,
+    OPT_FILES_MIB,
+    OPT_FILE_RETENTION,
+    OPT_NO_FILE_NOTICES,
     OPT_STRICT,
     OPT_WEBHOOK,
     OPT_WEBHOOK_SECRET,
@@ -178,6 +192,10 @@ static const struct option long_options[] = {
     {"message-deliveries", required_argument, NULL, OPT_MESSAGE_DELIVERIES},
     {"feedback-ttl", required_argument, NULL, OPT_FEEDBACK_TTL},
     {"event-log-mib", required_argument, NULL, OPT_EVENT_LOG_MIB},
+    {"file-mib", required_argument, NULL, OPT_FILE_MIB},
+    {"files-mib", required_argument, NULL, OPT_FILES_MIB},
+    {"file-retention", required_argument, NULL, OPT_FILE_RETENTION},
+    {"no-file-notifications", no_argument, NULL, OPT_NO_FILE_NOTICES},
     {"strict-azure", no_argument, NULL, OPT_STRICT},
     {"help", no_argument, NULL, 'h'},
     {0},
@@ -285,6 +303,16 @@ static bool take_option(int c, const char *value, struct options *options, struc
         return option_life("feedback-ttl", value, &options->feedback_ttl_s);
     case OPT_EVENT_LOG_MIB:
         return option_number("serve", "event-log-mib", value, 4, 1 << 24, &options->event_log_mib);
+    case OPT_FILE_MIB:
+        options->file_mib_given = true;
+        return option_number("serve", "file-mib", value, 0, 1 << 20, &options->file_mib);
+    case OPT_FILES_MIB:
+        return option_number("serve", "files-mib", value, 1, 1 << 24, &options->files_mib);
+    case OPT_FILE_RETENTION:
+        return option_duration("serve", "file-retention", value, &options->file_retention_s);
+    case OPT_NO_FILE_NOTICES:
+        options->no_file_notices = true;
+        return true;
     case OPT_WEBHOOK:
         options->webhook.url = value;
         return true;
@@ -377,6 +405,45 @@ static enum err settle_policies(struct server *server, struct why *why)
     return err;
 }
 
+/* The secret that signs addresses of files is made once. */
+static enum err settle_blob_key(struct server *server, struct why *why)
+{
+    char path[APP_PATH_MAX];
+    struct random *random = random_system();
+    uint8_t *key = server->blob_key;
+    snprintf(path, sizeof(path), "%s/%s", server->options.dir, APP_FILES_KEY_FILE);
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    bool made = fd < 0 && errno == ENOENT;
+    bool good = fd >= 0 && read(fd, key, BLOB_KEY_SIZE) == BLOB_KEY_SIZE;
+    if (made) {
+        random->fill(random, key, BLOB_KEY_SIZE);
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        good = fd >= 0 && write(fd, key, BLOB_KEY_SIZE) == BLOB_KEY_SIZE && fsync(fd) == 0;
+    }
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    if (made && !good && fd >= 0)
+        unlink(path);
+    return good ? ERR_OK
+                : err_fail(ERR_OUTSIDE, why, "'%s' cannot be used: %s", path,
+                           error ? strerror(error) : "it is not ours");
+}
+
+static enum err open_blobs(struct server *server, struct why *why)
+{
+    const struct options *options = &server->options;
+    if (options->file_mib_given && options->file_mib == 0)
+        return ERR_OK;
+    struct blobs_options blobs = {.dir = options->dir,
+                                  .clock = clock_system(),
+                                  .size_max = options->file_mib << 20,
+                                  .total_max = options->files_mib << 20,
+                                  .retention_s = options->file_retention_s};
+    enum err err = settle_blob_key(server, why);
+    return err == ERR_OK ? blobs_open(&blobs, &server->blobs, why) : err;
+}
+
 /* ---- certificates ---- */
 
 static bool own_certificate(const struct server *server)
@@ -458,7 +525,8 @@ static int open_data(struct server *server)
                                    .partition_bytes_max =
                                        (options->event_log_mib << 20) / EVENTLOG_PARTITIONS};
     if (eventlog_open(&log, &server->eventlog, &why) != ERR_OK ||
-        settle_host(server, &why) != ERR_OK || settle_policies(server, &why) != ERR_OK)
+        settle_host(server, &why) != ERR_OK || settle_policies(server, &why) != ERR_OK ||
+        open_blobs(server, &why) != ERR_OK)
         return fail(&why, EXIT_DATA);
     if (settle_certificate(server, &why) != ERR_OK)
         return fail(&why, own_certificate(server) ? EXIT_FAILED : EXIT_DATA);
@@ -480,6 +548,7 @@ static int start_threads(struct server *server)
                              .quotas = &server->quotas,
                              .router = server->router,
                              .host = options->host,
+                             .no_file_notices = options->no_file_notices,
                              .messages = {.ttl_s = options->message_ttl_s,
                                           .deliveries_max = (unsigned)options->message_deliveries,
                                           .notice_ttl_s = options->feedback_ttl_s}};
@@ -516,6 +585,8 @@ static int start_threads(struct server *server)
                                             .policies = server->policies,
                                             .quotas = &server->quotas,
                                             .authorities = server->authorities,
+                                            .blobs = server->blobs,
+                                            .blob_key = server->blob_key,
                                             .transfers = transfer_board(server->transfer),
                                             .webhook = webhook_stats(server->webhook),
                                             .host = options->host,
@@ -529,6 +600,7 @@ static int start_threads(struct server *server)
         listen_on(server, options->mqtt_port, DEFAULT_MQTT_PORT, 0, &front_mqtt_ops,
                   &server->mqtt_port, &why) != ERR_OK)
         return fail(&why, EXIT_PORT);
+    server->front->https_port = server->https_port;
     if (server->webhook &&
         webhook_start(server->webhook, options->dir, server->store, &why) != ERR_OK)
         return fail(&why, EXIT_DATA);
@@ -551,6 +623,7 @@ static void stop(struct server *server)
         hub_stop(server->hub);
     readers_destroy(server->readers);
     eventlog_close(server->eventlog);
+    blobs_stop(server->blobs);
     if (server->hub)
         hub_drain(server->hub);
     net_destroy(server->net);
@@ -559,6 +632,7 @@ static void stop(struct server *server)
     router_destroy(server->router);
     webhook_destroy(server->webhook);
     front_destroy(server->front);
+    blobs_destroy(server->blobs);
     transfer_destroy(server->transfer);
     tls_server_destroy(server->tls);
     store_close(server->store);

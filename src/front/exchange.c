@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "front/https.h"
 #include "model/fault.h"
+#include "model/storage_fault.h"
 
 enum { EXCHANGE_BLOCK_SIZE = 896 }; /* enough for most, and malloc has such pieces at hand */
 
@@ -46,6 +47,9 @@ void exchange_destroy(struct exchange *exchange)
         return;
     if (exchange->counted)
         atomic_fetch_sub(&exchange->front->streams, 1);
+    if (exchange->counted_body)
+        atomic_fetch_sub(&exchange->front->bodies, 1);
+    blob_release(exchange->blob);
     if (exchange->task)
         arena_done(&exchange->task->mem);
     if (exchange->work)
@@ -110,6 +114,31 @@ static void put_form_c(struct exchange *exchange, uint32_t fault, struct str tex
     buf_done(&inner);
 }
 
+static void put_xml(struct buf *out, struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '<')
+            buf_put(out, STR("&lt;"));
+        else if (text.ptr[i] == '&')
+            buf_put(out, STR("&amp;"));
+        else
+            buf_put_char(out, text.ptr[i]);
+    }
+}
+
+static void put_form_storage(struct exchange *exchange, uint32_t fault, const struct why *why)
+{
+    struct buf *out = &exchange->out;
+    struct str name = str_from(storage_fault_name(fault));
+    buf_put(out, STR("<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>"));
+    buf_put(out, name);
+    buf_put(out, STR("</Code><Message>"));
+    put_xml(out, str_from(why->text));
+    buf_printf(out, "\nRequestId:%s</Message></Error>", exchange->request_id);
+    exchange->media = "application/xml";
+    exchange_header(exchange, "x-ms-error-code", name);
+}
+
 void exchange_fail(struct exchange *exchange, enum err err, const struct why *why)
 {
     uint32_t fault = fault_of(err, why);
@@ -121,11 +150,14 @@ void exchange_fail(struct exchange *exchange, enum err err, const struct why *wh
     exchange->header_count = 0;
     exchange->media = NULL;
     exchange->status = fault_status(fault);
-    if (exchange->form == ERROR_FORM_C)
+    if (exchange->form == ERROR_FORM_STORAGE)
+        put_form_storage(exchange, fault, why);
+    else if (exchange->form == ERROR_FORM_C)
         put_form_c(exchange, fault, text);
     else
         put_form_a(exchange, fault, text);
-    exchange_header(exchange, "iothub-errorcode", str_from(fault_name(fault)));
+    if (exchange->form != ERROR_FORM_STORAGE)
+        exchange_header(exchange, "iothub-errorcode", str_from(fault_name(fault)));
     if (exchange->status == 429 || exchange->status == 503)
         exchange_header(
             exchange, "Retry-After",
@@ -195,9 +227,35 @@ static void work_reply(struct read_work *work)
     exchange_return(work->owner);
 }
 
+/* What is wrong with a file, in the words of whom the answer is for. */
+static void fail_at_blob(struct exchange *exchange)
+{
+    struct blob *blob = exchange->blob;
+    struct why why;
+    if (exchange->form == ERROR_FORM_STORAGE)
+        exchange_fail(exchange, blob->result, &blob->why);
+    else if (blob->result == ERR_NOT_FOUND)
+        exchange_fail(exchange,
+                      err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, &why,
+                                "there is no such file: nothing was written to its address"),
+                      &why);
+    else
+        exchange_fail(exchange,
+                      err_fault(ERR_OUTSIDE, FAULT_SERVICE_UNAVAILABLE, &why, "%s", blob->why.text),
+                      &why);
+}
+
 void exchange_settle(struct exchange *exchange)
 {
-    exchange->away = false;
+    bool at_blob = exchange->at_blob;
+    exchange->away = exchange->at_blob = false;
+    if (at_blob) {
+        if (exchange->blob->result == ERR_OK)
+            exchange->finish(exchange);
+        else
+            fail_at_blob(exchange);
+        return;
+    }
     enum err result = exchange->task ? exchange->task->result : exchange->work->result;
     if (result == ERR_OK)
         exchange->finish(exchange);
@@ -238,6 +296,21 @@ void exchange_work(struct exchange *exchange, struct read_work *work,
     work->reply = work_reply;
     if (!readers_submit(exchange->front->config.readers, work))
         too_busy(exchange);
+}
+
+static void blob_reply(struct blob *blob)
+{
+    exchange_return(blob->owner);
+}
+
+void exchange_blob(struct exchange *exchange, enum blob_op op,
+                   void (*finish)(struct exchange *exchange))
+{
+    exchange_leave(exchange, finish);
+    exchange->at_blob = true;
+    exchange->blob->owner = exchange;
+    exchange->blob->done = blob_reply;
+    blob_send(exchange->blob, op);
 }
 
 bool exchange_stream(struct exchange *exchange, unsigned streams_max, int64_t every_ms,
@@ -292,6 +365,7 @@ static void put(struct exchange *exchange, struct buf *out,
                                     .header_count = count,
                                     .date = str_of(date, length),
                                     .body = buf_str(&exchange->out),
+                                    .length = exchange->length,
                                     .head_only = exchange->head_only,
                                     .close = exchange->close,
                                     .http10 = exchange->http10});

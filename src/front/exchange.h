@@ -20,8 +20,9 @@ enum {
 };
 
 enum error_form {
-    ERROR_FORM_A, /* "ErrorCode:Name;text" */
-    ERROR_FORM_C, /* direct methods: a JSON object as text */
+    ERROR_FORM_A,       /* "ErrorCode:Name;text" */
+    ERROR_FORM_C,       /* direct methods: a JSON object as text */
+    ERROR_FORM_STORAGE, /* the blob endpoint: XML, as Azure's storage */
 };
 
 struct exchange {
@@ -75,6 +76,15 @@ struct exchange {
     int64_t again_ms;                         /* from one part to the next */
     bool streaming;                           /* its head is written */
     bool counted;                             /* among those of the front */
+
+    /* a file that goes to disk as it comes, or comes as it is read: rest_blob.c */
+    struct blob *blob;
+    bool at_blob;         /* it is there that the exchange was sent off to */
+    bool pours;           /* the body is handed on in pieces, and never here as a whole */
+    bool pouring;         /* a piece is on its way */
+    bool counted_body;    /* among those of the front */
+    size_t body_max;      /* bytes; 0: as its route says */
+    int64_t length, rest; /* of the answer: of all its body, and what of it is not yet read */
 };
 
 struct exchange *exchange_create(struct front *front, struct net_conn *conn);
@@ -92,6 +102,9 @@ void exchange_task(struct exchange *exchange, struct hub_task *task,
                    void (*finish)(struct exchange *exchange));
 void exchange_work(struct exchange *exchange, struct read_work *work,
                    void (*run)(struct read_work *work, struct read_context *context),
+                   void (*finish)(struct exchange *exchange));
+/* To the thread of blobs, with exchange->blob. */
+void exchange_blob(struct exchange *exchange, enum blob_op op,
                    void (*finish)(struct exchange *exchange));
 /* The same for a journey of the handler's own making, with exchange_return at its end (any thread). The
  * exchange may have been on another one before. */

@@ -13,6 +13,7 @@
 #include "model/authority_board.h"
 #include "model/policy_board.h"
 #include "net/net.h"
+#include "store/blobs.h"
 #include <pthread.h>
 
 enum {
@@ -40,6 +41,8 @@ struct front_config {
     struct quota_board *quotas;
     struct transfers *transfers; /* import and export jobs */
     struct authority_board *authorities;
+    struct blobs *blobs;                 /* files of devices; NULL: none are taken */
+    const uint8_t *blob_key;             /* BLOB_KEY_SIZE bytes that sign their addresses */
     const struct webhook_stats *webhook; /* NULL: there is none */
     const char *host;                    /* the hub's name; localhost and 127.0.0.1 count as well */
     int64_t http_idle_ms, http_request_ms, stream_trust_ms; /* 0: the defaults */
@@ -53,12 +56,14 @@ struct front {
     pthread_mutex_t trust_lock; /* of the next two: see device_auth.c */
     struct x509_trust *trust;   /* made of the CAs when it is first needed */
     uint64_t trust_generation;  /* of the CAs that it was made of */
-    bool closing;    /* set when the loops have ended: nothing goes to the hub any more */
-    struct net *net; /* set by whoever listens, for /metrics */
+    bool closing;        /* set when the loops have ended: nothing goes to the hub any more */
+    struct net *net;     /* set by whoever listens, for /metrics */
+    uint16_t https_port; /* likewise, for addresses of files; 0: the usual one */
     int64_t started_ticks;
     uint8_t request_prefix[8]; /* of all request ids since this start; random */
     atomic_uint_fast64_t request_number;
     atomic_uint streams; /* of events, open now */
+    atomic_uint bodies;  /* of files, coming in now */
     atomic_uint_fast64_t http_requests, http_errors, mqtt_connects, mqtt_refused;
 };
 

@@ -1,17 +1,24 @@
 #include "front/https.h"
+#include "base/codec.h"
 #include "base/log.h"
 #include "front/device_auth.h"
 #include "front/mqtt.h"
 #include "front/paging.h"
+#include "front/rest_blob.h"
 #include "front/rest_device.h"
 #include "front/routes.h"
 #include "front/throttle.h"
+#include "model/blob_name.h"
 #include "model/fault.h"
+#include "model/storage_fault.h"
 #include "wire/ws.h"
 
 /* READING --head--> (100-continue | upgrade -> WEBSOCKET) --request--> ANSWERING --answer--> READING
  *                                                              |  ^
  *             (held for its quota |)        part of a stream -> +--+ <- time for the next one
+ *
+ * A file goes on from READING in pieces, each of which is written before more is read; one that is asked for comes
+ * in pieces likewise, each when the one before is sent (pour, pour_out).
  *
  * While a request is being answered, or an answer waits for a peer that does not read, bytes of the
  * next request stay with net. */
@@ -28,10 +35,12 @@ struct https_conn {
     struct device_shown shown;
     struct mqtt_session *session; /* after an upgrade */
 
-    struct exchange *held;   /* by its quota, until a deadline */
-    struct exchange *stream; /* between two parts */
-    int64_t stalled_ms;      /* the peer has not taken the last one for so long */
-    int64_t trusted_ms;      /* since its token was looked at */
+    struct exchange *held;     /* by its quota, until a deadline */
+    struct exchange *stream;   /* between two parts */
+    struct exchange *outgoing; /* a file between two pieces */
+    size_t progress;           /* of a file's piece, when it was last told to the deadline */
+    int64_t stalled_ms;        /* the peer has not taken the last one for so long */
+    int64_t trusted_ms;        /* since its token was looked at */
 };
 
 enum {
@@ -103,6 +112,24 @@ static void keep_headers(struct exchange *exchange, const struct http_request *r
                                  str_copy(&exchange->mem, request->headers[i].value)};
 }
 
+/* "/uploads/{device}/{name}": the name may have slashes, and is the whole rest of the path. */
+static bool is_of_blob(const struct exchange *exchange)
+{
+    return exchange->segment_count == 2 &&
+           str_eq_nocase(exchange->segments[0], STR(BLOB_CONTAINER));
+}
+
+static bool name_of_blob(struct exchange *exchange, struct str rest)
+{
+    struct str name;
+    if (rest.len <= 1)
+        return true; /* no name: there is no such path */
+    if (!percent_decode_strict(&exchange->mem, str_skip(rest, 1), &name))
+        return false;
+    exchange->segments[exchange->segment_count++] = str_copy(&exchange->mem, name);
+    return true;
+}
+
 static enum err read_head(struct https_conn *https, struct exchange *exchange, struct why *why)
 {
     const struct http_request *request = &https->reader.request;
@@ -119,17 +146,23 @@ static enum err read_head(struct https_conn *https, struct exchange *exchange, s
         exchange->client_request_id = keep_header(exchange, request, STR("x-ms-client-request-id"));
 
     struct str rest = request->path, segment;
-    enum http_path step;
-    while ((step = http_path_next(&rest, &exchange->mem, &segment)) == HTTP_PATH_SEGMENT) {
+    enum http_path step = HTTP_PATH_END;
+    while (!is_of_blob(exchange) &&
+           (step = http_path_next(&rest, &exchange->mem, &segment)) == HTTP_PATH_SEGMENT) {
         if (exchange->segment_count == EXCHANGE_SEGMENTS_MAX)
             return err_fault(ERR_NOT_FOUND, FAULT_NOT_FOUND, why, "There is nothing at this path.");
         /* A segment without escapes is a view of the request, which goes with the connection. */
         exchange->segments[exchange->segment_count++] = str_copy(&exchange->mem, segment);
     }
-    if (step == HTTP_PATH_BAD)
+    if (step == HTTP_PATH_BAD || (is_of_blob(exchange) && !name_of_blob(exchange, rest)))
         return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why,
                          "the path holds an invalid percent escape");
     enum err err = route_find(exchange, &https->route, why);
+    if (err == ERR_OK && https->route->form == ERROR_FORM_STORAGE) {
+        exchange->form = https->route->form;
+        keep_headers(exchange, request);
+        return blob_admit(exchange, why);
+    }
     if (err != ERR_OK || https->route->need.one == 0)
         return err;
     exchange->form = https->route->form;
@@ -163,9 +196,15 @@ static bool on_head(struct https_conn *https)
     https->route = NULL;
     https->exchange = exchange_create(https->front, https->conn);
     https->refused = read_head(https, https->exchange, &https->refusal);
-    size_t body_max = https->refused == ERR_OK ? https->route->body_max : REFUSED_BODY_MAX;
+    size_t body_max = REFUSED_BODY_MAX;
+    if (https->refused == ERR_OK)
+        body_max = https->exchange->body_max ? https->exchange->body_max : https->route->body_max;
+    https->progress = 0;
     bool fits = http_reader_body_max(&https->reader, body_max > 0 ? body_max : REFUSED_BODY_MAX);
     bool expects = https->reader.request.expects_continue;
+    if (!fits && https->refused == ERR_OK && https->exchange->form == ERROR_FORM_STORAGE)
+        https->refused = err_fault(ERR_LIMIT, STORAGE_TOO_LARGE, &https->refusal,
+                                   "at most %zu bytes fit here", body_max);
     if (https->refused != ERR_OK && (expects || !fits)) {
         https->exchange->close = true;
         return false;
@@ -177,16 +216,51 @@ static bool on_head(struct https_conn *https)
 
 static enum err read_body(struct https_conn *https, struct exchange *exchange, struct why *why)
 {
+    if (exchange->pours) {
+        http_reader_take_body(&https->reader, &exchange->blob->bytes);
+        return ERR_OK;
+    }
     struct str body = https->reader.request.body;
     if (https->route->body == BODY_IGNORED ||
         (https->route->body == BODY_JSON_OR_NONE && body.len == 0))
         return ERR_OK;
     /* Of what a device has sent, nothing is said before it has proven itself. */
-    if (https->route->body == BODY_BYTES || exchange->as_device) {
+    if (https->route->body == BODY_BYTES || https->route->body == BODY_FILE ||
+        exchange->as_device) {
         exchange->body = str_copy(&exchange->mem, body.ptr ? body : STR(""));
         return ERR_OK;
     }
     return exchange_read_json(exchange, body, https->route->body_max, why);
+}
+
+/* All of the answer is written. */
+static void answered(struct https_conn *https, struct exchange *exchange)
+{
+    https->answering = false;
+    if (exchange->close) {
+        hang_up(https);
+    } else {
+        http_reader_next(&https->reader);
+        net_deadline_ms(https->conn, https->front->config.http_idle_ms);
+    }
+    exchange_destroy(exchange);
+}
+
+static void next_piece(struct https_conn *https);
+
+/* The head of a file's answer is written, or a piece: the next one is read when that is sent. */
+static void pour_out(struct https_conn *https, struct exchange *exchange)
+{
+    if (https->stopping) {
+        exchange_destroy(exchange);
+        net_abort(https->conn); /* half of a file must not look like all of it */
+        return;
+    }
+    https->outgoing = exchange;
+    if (net_unsent(https->conn) <= NET_OUT_MARK)
+        next_piece(https);
+    else
+        net_deadline_ms(https->conn, STREAM_STALL_MS);
 }
 
 /* What there is of the answer goes, and with its end the exchange. */
@@ -208,14 +282,10 @@ static void answer(struct https_conn *https, struct exchange *exchange)
         net_deadline_ms(https->conn, exchange->again_ms);
         return;
     }
-    https->answering = false;
-    if (exchange->close) {
-        hang_up(https);
-    } else {
-        http_reader_next(&https->reader);
-        net_deadline_ms(https->conn, https->front->config.http_idle_ms);
-    }
-    exchange_destroy(exchange);
+    if (exchange->rest > 0 && exchange->status < 400)
+        pour_out(https, exchange);
+    else
+        answered(https, exchange);
 }
 
 static void refuse(struct https_conn *https, struct exchange *exchange, enum err err,
@@ -328,6 +398,82 @@ static void stream_on(struct https_conn *https)
         answer(https, exchange);
 }
 
+/* ---- files ---- */
+
+static void poured(struct exchange *exchange)
+{
+}
+
+/* What came of a file goes to disk; until it is there no more is read. */
+static void pour(struct https_conn *https)
+{
+    struct exchange *exchange = https->exchange;
+    https->exchange = NULL;
+    https->answering = true;
+    https->progress = 0;
+    net_deadline_ms(https->conn, 0);
+    http_reader_take_body(&https->reader, &exchange->blob->bytes);
+    exchange->pouring = true;
+    exchange_blob(exchange, BLOB_WRITE, poured);
+}
+
+/* A piece is on disk. */
+static void pour_on(struct https_conn *https, struct exchange *exchange)
+{
+    struct why why;
+    exchange->pouring = false;
+    if (https->stopping && exchange->status < 400)
+        exchange_fail(exchange, err_fault(ERR_BUSY, STORAGE_BUSY, &why, "the hub is stopping"),
+                      &why);
+    if (exchange->status >= 400) {
+        exchange->close = true; /* the rest of it is not taken */
+        answer(https, exchange);
+        return;
+    }
+    https->exchange = exchange;
+    https->answering = false;
+    net_deadline_ms(https->conn, https->front->config.http_request_ms);
+}
+
+/* More of a file has come: enough for a piece, or to show that its sender is alive. */
+static void on_more(struct https_conn *https)
+{
+    size_t have = https->reader.body.len;
+    if (!https->exchange || !https->exchange->pours || https->refused != ERR_OK)
+        return;
+    if (have >= BLOB_PIECE) {
+        pour(https);
+    } else if (have >= https->progress + BODY_PROGRESS) {
+        https->progress = have;
+        net_deadline_ms(https->conn, https->front->config.http_request_ms);
+    }
+}
+
+static void next_piece(struct https_conn *https)
+{
+    struct exchange *exchange = https->outgoing;
+    https->outgoing = NULL;
+    net_deadline_ms(https->conn, 0);
+    exchange_blob(exchange, BLOB_READ, poured);
+}
+
+/* A piece was read. */
+static void on_piece(struct https_conn *https, struct exchange *exchange)
+{
+    struct buf *bytes = &exchange->blob->bytes;
+    if (exchange->blob->result != ERR_OK || bytes->len == 0) {
+        exchange_destroy(exchange);
+        net_abort(https->conn);
+        return;
+    }
+    exchange->rest -= (int64_t)bytes->len;
+    net_write(https->conn, buf_str(bytes));
+    if (exchange->rest > 0)
+        pour_out(https, exchange);
+    else
+        answered(https, exchange);
+}
+
 static bool may_read(const struct https_conn *https)
 {
     return !https->answering && net_unsent(https->conn) <= NET_OUT_MARK;
@@ -351,6 +497,7 @@ static size_t step(struct https_conn *https, struct str bytes, bool *more)
     switch (http_feed(&https->reader, bytes, &used, &why)) {
     case HTTP_MORE:
         *more = false;
+        on_more(https);
         break;
     case HTTP_HEAD:
         if (is_websocket(&https->reader.request))
@@ -398,10 +545,19 @@ void https_deliver(struct net_mail *mail, struct net_loop *loop)
         return;
     }
     struct https_conn *https = net_conn_self(conn);
-    exchange_settle(exchange);
-    if (exchange->away)
-        return;
-    answer(https, exchange);
+    bool piece = exchange->rest > 0;
+    if (piece) {
+        exchange->away = exchange->at_blob = false;
+        on_piece(https, exchange);
+    } else {
+        exchange_settle(exchange);
+        if (exchange->away)
+            return;
+        if (exchange->pouring)
+            pour_on(https, exchange);
+        else
+            answer(https, exchange);
+    }
     read_on(https);
 }
 
@@ -412,6 +568,8 @@ static void drained(void *self)
     struct https_conn *https = self;
     if (https->session)
         mqtt_session_drained(https->session);
+    else if (https->outgoing)
+        next_piece(https);
     else
         read_on(https);
 }
@@ -426,6 +584,8 @@ static void timeout(void *self)
         read_on(https);
     } else if (https->stream) {
         stream_on(https);
+    } else if (https->outgoing) {
+        net_abort(https->conn);
     } else if (http_reader_idle(&https->reader)) {
         hang_up(https);
     } else {
@@ -447,6 +607,8 @@ static void stopping(void *self)
         let_go(https);
     else if (https->stream)
         stream_on(https);
+    else if (https->outgoing)
+        net_abort(https->conn);
     else if (!https->answering)
         hang_up(https);
 }
@@ -461,6 +623,7 @@ static void closed(void *self)
     exchange_destroy(https->exchange);
     exchange_destroy(https->stream);
     exchange_destroy(https->held);
+    exchange_destroy(https->outgoing);
     buf_done(&https->proof.header);
     arena_done(&https->shown.mem);
     free(https);

@@ -34,6 +34,10 @@ static enum err authenticate(struct caller *caller, const struct identity *ident
     struct device_request *request = (struct device_request *)caller; /* its first member */
     if (device_auth(request->front, &request->offer, identity, &request->grant, why) != ERR_OK)
         return unauthorized(why);
+    if (request->refused != ERR_OK) {
+        *why = request->refusal;
+        return request->refused;
+    }
     request->created_ticks = identity->created_ticks;
     return throttle_device(request->front, request->quota, identity->number, request->quota_count,
                            request->quota_size, &request->exchange->retry_after_s, why);

@@ -15,6 +15,8 @@ struct device_request {
     enum quota_class quota;    /* what it draws on once the caller was checked */
     uint64_t quota_count;
     size_t quota_size;
+    enum err refused; /* what else is wrong with the request: told when it is known who asks */
+    struct why refusal;
 };
 /* Read who asks from path and credentials. False: answered with 401. */
 bool device_request_init(struct exchange *exchange, struct device_request *request);

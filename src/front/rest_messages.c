@@ -136,3 +136,19 @@ void rest_feedback_abandon(struct exchange *exchange)
 {
     settle(exchange, NOTICE_FEEDBACK, true);
 }
+
+/* One at a time, as over AMQP: its body is a single object. */
+void rest_file_notice_receive(struct exchange *exchange)
+{
+    receive(exchange, NOTICE_FILE, 1);
+}
+
+void rest_file_notice_complete(struct exchange *exchange)
+{
+    settle(exchange, NOTICE_FILE, false);
+}
+
+void rest_file_notice_abandon(struct exchange *exchange)
+{
+    settle(exchange, NOTICE_FILE, true);
+}

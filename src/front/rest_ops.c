@@ -174,6 +174,28 @@ static void webhook_metrics(const struct front *front, struct buf *out)
             atomic_load(&stats->given_up));
 }
 
+static void file_metrics(const struct front *front, struct buf *out)
+{
+    const struct hub_stats *hub = &front->config.hub->stats;
+    struct blobs_stats stats;
+    if (!front->config.blobs)
+        return;
+    blobs_stats(front->config.blobs, &stats);
+    GAUGE("file_uploads_open", "Uploads that devices have begun.", atomic_load(&hub->uploads_open));
+    COUNTER("file_uploads_begun_total", "Uploads that devices began.",
+            atomic_load(&hub->uploads_begun));
+    COUNTER("file_uploads_done_total", "Uploads that devices ended with success.",
+            atomic_load(&hub->uploads_done));
+    COUNTER("file_uploads_failed_total", "Uploads that devices ended with a failure.",
+            atomic_load(&hub->uploads_failed));
+    COUNTER("file_uploads_expired_total", "Uploads of which nobody spoke in time.",
+            atomic_load(&hub->uploads_expired));
+    COUNTER("files_written_total", "Files that are whole.", stats.files_written);
+    COUNTER("files_written_bytes_total", "Bytes of them.", stats.bytes_written);
+    COUNTER("files_expired_total", "Files removed since they were too old.", stats.expired);
+    GAUGE("files_bytes", "Room that the files take, -1: not yet counted.", stats.bytes);
+}
+
 void rest_metrics(struct exchange *exchange)
 {
     exchange->media = METRICS_MEDIA;
@@ -182,6 +204,7 @@ void rest_metrics(struct exchange *exchange)
     job_metrics(exchange->front, &exchange->out);
     webhook_metrics(exchange->front, &exchange->out);
     quota_metrics(exchange->front, &exchange->out);
+    file_metrics(exchange->front, &exchange->out);
     store_metrics(exchange->front, &exchange->out);
     exchange_done(exchange);
 }

@@ -1,4 +1,5 @@
 #include "front/routes.h"
+#include "front/rest_blob.h"
 #include "hub/bulk.h"
 #include "hub/key_rotation.h"
 #include "hub/messages.h"
@@ -89,6 +90,14 @@ static const struct route routes[] = {
      DEVICE, 0, BODY_IGNORED, ERROR_FORM_A},
     {HTTP_METHOD_POST, "/devices/{}/modules/{}/messages/devicebound/{}/abandon",
      rest_device_abandon, DEVICE, 0, BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_POST, "/devices/{}/files", rest_upload_begin, DEVICE, FILES_BODY_MAX, BODY_BYTES,
+     ERROR_FORM_A},
+    {HTTP_METHOD_POST, "/devices/{}/files/notifications", rest_upload_end, DEVICE, FILES_BODY_MAX,
+     BODY_BYTES, ERROR_FORM_A},
+    {HTTP_METHOD_POST, "/devices/{}/files/notifications/{}", rest_upload_end, DEVICE,
+     FILES_BODY_MAX, BODY_BYTES, ERROR_FORM_A},
+    {HTTP_METHOD_PUT, "/uploads/{}/{}", rest_blob_put, {0, 0}, 0, BODY_FILE, ERROR_FORM_STORAGE},
+    {HTTP_METHOD_GET, "/uploads/{}/{}", rest_blob_get, {0, 0}, 0, BODY_IGNORED, ERROR_FORM_STORAGE},
     {HTTP_METHOD_DELETE, "/devices/{}/commands", rest_message_purge, SERVICE, 0, BODY_IGNORED,
      ERROR_FORM_A},
     {HTTP_METHOD_GET, "/messages/serviceBound/feedback", rest_feedback_receive, SERVICE, 0,
@@ -97,6 +106,12 @@ static const struct route routes[] = {
      BODY_IGNORED, ERROR_FORM_A},
     {HTTP_METHOD_POST, "/messages/serviceBound/feedback/{}/abandon", rest_feedback_abandon, SERVICE,
      0, BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_GET, "/messages/serviceBound/filenotifications", rest_file_notice_receive, SERVICE,
+     0, BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_DELETE, "/messages/serviceBound/filenotifications/{}", rest_file_notice_complete,
+     SERVICE, 0, BODY_IGNORED, ERROR_FORM_A},
+    {HTTP_METHOD_POST, "/messages/serviceBound/filenotifications/{}/abandon",
+     rest_file_notice_abandon, SERVICE, 0, BODY_IGNORED, ERROR_FORM_A},
     {HTTP_METHOD_GET, "/statistics/devices", rest_statistics_devices, REGISTRY_READ, 0,
      BODY_IGNORED, ERROR_FORM_A},
     {HTTP_METHOD_GET, "/statistics/service", rest_statistics_service, REGISTRY_READ, 0,
@@ -223,7 +238,8 @@ static bool path_fits(const char *pattern, const struct exchange *exchange)
 /* A HEAD is a GET, but not of what is taken by looking at it. */
 static bool method_fits(const struct route *route, enum http_method got)
 {
-    bool takes = route->handle == rest_device_receive || route->handle == rest_feedback_receive;
+    bool takes = route->handle == rest_device_receive || route->handle == rest_feedback_receive ||
+                 route->handle == rest_file_notice_receive;
     return route->method == got ||
            (route->method == HTTP_METHOD_GET && got == HTTP_METHOD_HEAD && !takes);
 }

@@ -3,7 +3,7 @@
 #include "front/auth.h"
 #include "front/exchange.h"
 
-enum route_body { BODY_IGNORED, BODY_JSON, BODY_JSON_OR_NONE, BODY_BYTES };
+enum route_body { BODY_IGNORED, BODY_JSON, BODY_JSON_OR_NONE, BODY_BYTES, BODY_FILE };
 
 struct route {
     enum http_method method;
@@ -82,11 +82,18 @@ void rest_device_send(struct exchange *exchange);
 void rest_device_receive(struct exchange *exchange);
 void rest_device_complete(struct exchange *exchange);
 void rest_device_abandon(struct exchange *exchange);
+void rest_upload_begin(struct exchange *exchange);
+void rest_upload_end(struct exchange *exchange);
+void rest_blob_put(struct exchange *exchange);
+void rest_blob_get(struct exchange *exchange);
 void rest_message_send(struct exchange *exchange);
 void rest_message_purge(struct exchange *exchange);
 void rest_feedback_receive(struct exchange *exchange);
 void rest_feedback_complete(struct exchange *exchange);
 void rest_feedback_abandon(struct exchange *exchange);
+void rest_file_notice_receive(struct exchange *exchange);
+void rest_file_notice_complete(struct exchange *exchange);
+void rest_file_notice_abandon(struct exchange *exchange);
 void rest_message_route_list(struct exchange *exchange);
 void rest_message_route_get(struct exchange *exchange);
 void rest_message_route_put(struct exchange *exchange);

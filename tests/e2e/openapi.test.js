@@ -241,6 +241,30 @@ withHub('every operation answers what the document says', (s) => {
     await call('completeMessage', { names: { lockToken: lock(await call('receiveMessage')) } });
   });
 
+  // ---- files of devices ----
+  it('a file goes up, comes down, and services are told', async () => {
+    const begun = (await call('beginUpload')).json;
+    const query = Object.fromEntries(new URLSearchParams(begun.sasToken.slice(1)));
+    const names = { id: 'dev1', name: 'pictures/today.jpg' };
+    await call('putBlob', { names, query, binary: 'x', headers: { 'x-ms-blob-type': 'BlockBlob' } });
+    await call('putBlob', { names, query, binary: 'x', status: 400 });
+    await call('putBlob', { names, binary: 'x', headers: { 'x-ms-blob-type': 'BlockBlob' }, status: 403 });
+    await call('getBlob', { names });
+    await call('getBlob', { names, headers: { Range: 'bytes=0-0' }, status: 206 });
+    await call('getBlob', { names, headers: { Range: 'bytes=9-' }, status: 416 });
+    await call('getBlob', { names: { id: 'dev1', name: 'none' }, status: 404 });
+    await call('endUpload', { body: { correlationId: begun.correlationId, isSuccess: true } });
+    await call('endUpload', { body: { correlationId: begun.correlationId, isSuccess: true }, status: 400 });
+    const { correlationId } = (await call('beginUpload')).json;
+    await call('endUploadById', { names: { correlationId }, body: { isSuccess: false } });
+    const token = async () => (await call('receiveFileNotification')).headers.etag.slice(1, -1);
+    await call('abandonFileNotification', { names: { lockToken: await token() } });
+    const lockToken = await token();
+    await call('completeFileNotification', { names: { lockToken } });
+    await call('completeFileNotification', { names: { lockToken }, status: 412 });
+    await call('receiveFileNotification', { status: 204 });
+  });
+
   // ---- configurations ----
   drive('putConfiguration');
   drive('putConfiguration', { note: 'a second time', status: 409 });
