@@ -127,6 +127,8 @@ static enum err note_modules(struct gathering *g, yyjson_val *modules)
 {
     size_t i, max;
     yyjson_val *key, *value;
+    if (!yyjson_is_obj(modules))
+        return ERR_OK; /* it is told of none */
     yyjson_obj_foreach(modules, i, max, key, value)
     {
         struct edge_module *unused;
