@@ -60,10 +60,12 @@ static void add(struct hub *hub, const struct upload *upload)
     atomic_store(&hub->stats.uploads_open, ++u->count);
 }
 
+/* `upload` may be that of the live one itself, which is freed here. */
 static void drop(struct hub *hub, const struct upload *upload)
 {
     struct hub_uploads *u = hub->uploads;
-    struct live_uploads *device = map_get(&u->devices, upload->number);
+    uint32_t number = upload->number;
+    struct live_uploads *device = map_get(&u->devices, number);
     for (size_t i = 0; device && i < device->count; i++) {
         struct live_upload *live = device->items[i];
         if (memcmp(live->upload.id, upload->id, UPLOAD_ID_SIZE) != 0)
@@ -76,7 +78,7 @@ static void drop(struct hub *hub, const struct upload *upload)
         break;
     }
     if (device && device->count == 0) {
-        map_remove(&u->devices, upload->number);
+        map_remove(&u->devices, number);
         free(device);
     }
 }
