@@ -133,6 +133,7 @@ void rig_start(struct rig *rig)
                                 .clock = &rig->clock.clock,
                                 .random = &rig->random.random,
                                 .messages = rig->messages,
+                                .no_file_notices = rig->no_file_notices,
                                 .eventlog = rig->eventlog,
                                 .router = rig->router,
                                 .host = "myhub.hub.test"};

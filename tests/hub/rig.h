@@ -22,6 +22,7 @@ struct rig {
     struct clock_fake clock;
     struct random_fake random;
     struct message_settings messages; /* set before rig_start */
+    bool no_file_notices;             /* likewise */
     struct store *store;
     struct hub *hub;
     struct readers *readers;
