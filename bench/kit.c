@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -153,17 +154,14 @@ static void each_file(const char *path, void (*visit)(void *arg, const char *nam
         closedir(dir);
 }
 
-static void remove_file(void *arg, const char *name)
+static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *where)
 {
-    char path[KIT_PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s", (const char *)arg, name);
-    unlink(path);
+    return remove(path);
 }
 
 void folder_remove(const char *path)
 {
-    each_file(path, remove_file, (void *)(uintptr_t)path);
-    rmdir(path);
+    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 const char *bench_folder(struct arena *mem, const char *name)

@@ -43,7 +43,7 @@ void print_figure(const char *name, double value, const char *unit, enum figure_
 const char *bench_folder(struct arena *mem, const char *name);
 const char *bench_path(struct arena *mem, const char *name); /* not emptied, perhaps not there */
 void folder_remove(const char *path);
-/* Regular files only, one level; both are on disk when it returns. */
+/* Its regular files, one level: what a hub keeps without uploads. On disk when it returns. */
 void folder_copy(const char *from, const char *to);
 /* The folder of this program's own file; "" never. */
 const char *program_folder(struct arena *mem);

@@ -1,9 +1,10 @@
 #include "fixture.h"
 #include "base/banned.h"
-#include <dirent.h>
+#include <ftw.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -16,15 +17,14 @@ void folder_make(char out[64])
     assert_non_null(mkdtemp(out));
 }
 
+static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *where)
+{
+    return remove(path);
+}
+
 void folder_remove(const char *dir)
 {
-    DIR *d = opendir(dir);
-    assert_non_null(d);
-    for (struct dirent *entry; (entry = readdir(d));)
-        if (entry->d_name[0] != '.')
-            unlinkat(dirfd(d), entry->d_name, 0);
-    closedir(d);
-    rmdir(dir);
+    assert_int_equal(nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 struct entity full_device(uint32_t number, const char *device_id)
