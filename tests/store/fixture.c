@@ -296,6 +296,17 @@ static bool put_notice(void *arg, const struct notice *notice)
     return true;
 }
 
+static bool put_upload(void *arg, const struct upload *upload)
+{
+    struct buf *out = arg;
+    char id[UPLOAD_ID_TEXT + 1];
+    upload_id_print(upload->id, id);
+    buf_printf(out, "upload %s %u %" PRId64, id, upload->number, upload->expires_ticks);
+    put_text(out, upload->name);
+    buf_put_char(out, '\n');
+    return true;
+}
+
 static void put_messages(struct store_reader *reader, struct arena *mem, struct buf *out)
 {
     uint64_t next = 0;
@@ -347,6 +358,7 @@ void dump_store(struct store_reader *reader, struct buf *out)
         buf_put_char(out, '\n');
     }
     put_messages(reader, &mem, out);
+    assert_int_equal(store_uploads(reader, put_upload, out, NULL), ERR_OK);
     store_end(reader);
     buf_put_char(out, '\0');
     arena_done(&mem);

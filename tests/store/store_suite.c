@@ -1368,6 +1368,102 @@ static void notices_are_found_by_kind_and_by_lock(void **state)
     assert_int_equal(notices(NOTICE_FILE, STR_NONE), 0);
 }
 
+/* ---- uploads ---- */
+
+static struct upload_change upload_row(bool remove, uint8_t id, uint32_t number, struct str name,
+                                       int64_t expires_ticks)
+{
+    struct upload_change change = {
+        .remove = remove,
+        .upload = {.number = number, .name = name, .expires_ticks = expires_ticks}};
+    memset(change.upload.id, id, UPLOAD_ID_SIZE);
+    return change;
+}
+
+static enum err commit_uploads(const struct upload_change *changes, size_t count)
+{
+    return store_commit(store, &(struct store_commit){.uploads = changes, .upload_count = count},
+                        &why);
+}
+
+struct seen_uploads {
+    struct buf rows; /* in no order */
+    size_t count, most;
+};
+
+static bool note_upload(void *arg, const struct upload *upload)
+{
+    struct seen_uploads *seen = arg;
+    for (size_t i = 1; i < UPLOAD_ID_SIZE; i++)
+        assert_int_equal(upload->id[i], upload->id[0]);
+    buf_printf(&seen->rows, "[%02x %u %.*s %lld]", upload->id[0], upload->number,
+               STR_ARG(upload->name), (long long)upload->expires_ticks);
+    return ++seen->count < seen->most;
+}
+
+/* `rows`: all of them, whose count is `count`. */
+static void check_uploads(size_t count, const char *const rows[])
+{
+    struct seen_uploads seen = {.most = SIZE_MAX};
+    ok(store_uploads(reader, note_upload, &seen, &why));
+    assert_int_equal(seen.count, count);
+    buf_put_char(&seen.rows, '\0');
+    for (size_t i = 0; i < count; i++)
+        if (!strstr(buf_str(&seen.rows).ptr, rows[i]))
+            fail_msg("no %s in %s", rows[i], buf_str(&seen.rows).ptr);
+    buf_done(&seen.rows);
+}
+
+static void an_upload_is_kept_until_it_is_removed(void **state)
+{
+    char longest[1025] = {0};
+    memset(longest, 'x', 1024);
+    check_uploads(0, NULL);
+    struct upload_change begun[] = {
+        upload_row(false, 0x00, 7, STR("f.txt"), 20),
+        upload_row(false, 0xff, 7, STR("f.txt"), 20), /* one name as often as one likes */
+        upload_row(false, 0x0a, UINT32_MAX, STR("a/\xc3\xa4 'b'.txt"), INT64_MAX),
+        upload_row(false, 0x0b, 8, str_from(longest), 0),
+    };
+    ok(commit_uploads(begun, sizeof begun / sizeof *begun));
+    char *long_row = arena_alloc(&mem, 2048);
+    snprintf(long_row, 2048, "[0b 8 %s 0]", longest);
+    const char *const all[] = {
+        "[00 7 f.txt 20]",
+        "[ff 7 f.txt 20]",
+        "[0a 4294967295 a/\xc3\xa4 'b'.txt 9223372036854775807]",
+        long_row,
+    };
+    check_uploads(4, all);
+    reopen();
+    check_uploads(4, all);
+    struct seen_uploads first = {.most = 1};
+    ok(store_uploads(reader, note_upload, &first, &why));
+    assert_int_equal(first.count, 1); /* who has seen enough is not shown more */
+    buf_done(&first.rows);
+
+    struct upload_change ended[] = {
+        upload_row(true, 0x00, 7, STR(""), 0),   /* the id alone says which */
+        upload_row(true, 0x77, 7, STR("f"), 20), /* there is none: nothing happens */
+    };
+    ok(commit_uploads(ended, sizeof ended / sizeof *ended));
+    check_uploads(3, all + 1);
+    reopen();
+    check_uploads(3, all + 1);
+}
+
+static void uploads_change_in_the_order_of_their_commit(void **state)
+{
+    struct upload_change changes[] = {
+        upload_row(false, 1, 7, STR("begun and gone"), 20),
+        upload_row(true, 1, 7, STR(""), 0),
+        upload_row(true, 2, 7, STR(""), 0),
+        upload_row(false, 2, 7, STR("begun"), 20),
+    };
+    ok(commit_uploads(changes, sizeof changes / sizeof *changes));
+    check_uploads(1, (const char *const[]){"[02 7 begun 20]"});
+}
+
 /* ---- commits and snapshots ---- */
 
 static void a_refused_commit_leaves_nothing(void **state)
@@ -1630,6 +1726,9 @@ int store_suite_run(const struct store_backend *which)
         RULE("many names are forgotten in steps", many_names_are_forgotten_in_steps),
         RULE("a message waits, changes and goes", a_message_waits_changes_and_goes),
         RULE("notices are found by kind and by lock", notices_are_found_by_kind_and_by_lock),
+        RULE("an upload is kept until it is removed", an_upload_is_kept_until_it_is_removed),
+        RULE("uploads change in the order of their commit",
+             uploads_change_in_the_order_of_their_commit),
         RULE("a refused commit leaves nothing", a_refused_commit_leaves_nothing),
         RULE("a row that comes last can still refuse all", a_row_that_comes_last_can_still_refuse),
         RULE("a snapshot sees one state", a_snapshot_sees_one_state),
