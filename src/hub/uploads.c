@@ -327,21 +327,25 @@ void upload_close_init(struct upload_close *task)
 struct sweep {
     struct hub_task task;
     struct upload uploads[UPLOAD_SWEEP_MAX]; /* without names */
-    size_t count;
+    size_t count, removed;
 };
 
 static enum err sweep_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
 {
     struct sweep *sweep = (struct sweep *)task;
-    for (size_t i = 0; i < sweep->count; i++)
-        if (find(turn, sweep->uploads[i].number, sweep->uploads[i].id))
-            put(turn, true, &sweep->uploads[i]);
+    sweep->removed = 0;
+    for (size_t i = 0; i < sweep->count; i++) {
+        if (!find(turn, sweep->uploads[i].number, sweep->uploads[i].id))
+            continue; /* it went with its device */
+        put(turn, true, &sweep->uploads[i]);
+        sweep->removed++;
+    }
     return ERR_OK;
 }
 
 static enum task_next sweep_act(struct hub_task *task, struct hub *hub)
 {
-    atomic_fetch_add(&hub->stats.uploads_expired, ((struct sweep *)task)->count);
+    atomic_fetch_add(&hub->stats.uploads_expired, ((struct sweep *)task)->removed);
     return TASK_REPLY;
 }
 

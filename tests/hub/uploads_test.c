@@ -253,6 +253,19 @@ static void an_id_is_told_expired_for_a_while(void **state)
     }
 }
 
+static void what_its_device_takes_along_is_not_counted_as_expired(void **state)
+{
+    struct rig rig;
+    rig_open(&rig, 1);
+    begin(&rig, "d1", "f.txt");
+    rig.clock.now_ticks += UPLOAD_LIFE_S * TICKS_PER_SECOND;
+    rig_turn(&rig); /* the sweep is under way */
+    check_int("delete", rig_result(&rig, &delete_device(&rig, "d1", NULL)->task), 0);
+    check_int("gone", open_now(&rig), 0);
+    check_int("with its device", atomic_load(&rig.hub->stats.uploads_expired), 0);
+    rig_close(&rig);
+}
+
 static void what_expires_frees_its_room(void **state)
 {
     struct rig rig;
@@ -410,6 +423,7 @@ int main(void)
         cmocka_unit_test(of_two_ends_in_one_turn_the_first_counts),
         cmocka_unit_test(so_many_are_open_of_a_device),
         cmocka_unit_test(an_id_is_told_expired_for_a_while),
+        cmocka_unit_test(what_its_device_takes_along_is_not_counted_as_expired),
         cmocka_unit_test(what_expires_frees_its_room),
         cmocka_unit_test(a_sweep_takes_as_many_as_there_are),
         cmocka_unit_test(a_deleted_device_takes_its_uploads_along),
