@@ -288,6 +288,8 @@ static enum err close_decide(struct hub_task *task, struct hub_turn *turn, struc
         return err;
     const struct upload *upload = find(turn, close->caller->number, close->id);
     int64_t now_s = turn->now_ticks / TICKS_PER_SECOND, end_s = upload_id_expires_s(close->id);
+    if (upload && upload->expires_ticks <= turn->now_ticks)
+        upload = NULL; /* not yet swept */
     if (!upload && end_s <= now_s && end_s > now_s - UPLOADS_REMEMBERED_S)
         return err_fault(ERR_BAD_INPUT, FAULT_EXPIRED_CORRELATION_ID, why,
                          "this upload has expired: begin a new one");

@@ -253,6 +253,23 @@ static void an_id_is_told_expired_for_a_while(void **state)
     }
 }
 
+static void one_that_is_over_but_not_yet_swept_has_expired(void **state)
+{
+    static const enum word words[] = {FAILURE, ASKED, SUCCESS};
+    for (size_t i = 0; i < COUNT(words); i++) {
+        struct rig rig;
+        rig_open(&rig, 1);
+        const uint8_t *id = begin(&rig, "d1", "f.txt");
+        rig.clock.now_ticks += UPLOAD_LIFE_S * TICKS_PER_SECOND; /* no turn since */
+        check_int("it ends too late", closed(&rig, "d1", id, words[i]),
+                  FAULT_EXPIRED_CORRELATION_ID);
+        check_int("then it is swept", open_now(&rig), 0);
+        check_int("and counted", atomic_load(&rig.hub->stats.uploads_expired), 1);
+        check_heard("nobody hears", &rig, "");
+        rig_close(&rig);
+    }
+}
+
 static void what_its_device_takes_along_is_not_counted_as_expired(void **state)
 {
     struct rig rig;
@@ -423,6 +440,7 @@ int main(void)
         cmocka_unit_test(of_two_ends_in_one_turn_the_first_counts),
         cmocka_unit_test(so_many_are_open_of_a_device),
         cmocka_unit_test(an_id_is_told_expired_for_a_while),
+        cmocka_unit_test(one_that_is_over_but_not_yet_swept_has_expired),
         cmocka_unit_test(what_its_device_takes_along_is_not_counted_as_expired),
         cmocka_unit_test(what_expires_frees_its_room),
         cmocka_unit_test(a_sweep_takes_as_many_as_there_are),
