@@ -3,7 +3,7 @@
  *   idle [connections]             15,000 unless told otherwise
  *
  * Anonymous memory (RssAnon) of the hub's process before and after as many devices signed in and
- * subscribed, and of mosquitto's with the same clients (swarm.h). One run: memory hardly varies.
+ * subscribed, and of mosquitto's with the same clients (swarm.h). Both take turns.
  * `ninja -C <build> bench/idle muster`. */
 #include "fleet.h"
 #include "server.h"
@@ -29,34 +29,60 @@ static double kib_each(const struct swarm_plan *plan, pid_t server)
     return (double)(after - before) / connections;
 }
 
-int main(int argc, char **argv)
+static double of_hub(const char *fleet)
 {
     struct server server;
+    const char *dir = bench_path(&mem, "idle");
+    folder_copy(fleet, dir);
+    server_start(&server, dir);
+    double kib = kib_each(&(struct swarm_plan){.speech = SPEAK_HUB,
+                                               .ca = server.ca,
+                                               .port = server.mqtt_port,
+                                               .count = connections,
+                                               .rate = RATE},
+                          server.pid);
+    server_stop(&server);
+    return kib;
+}
+
+/* False: there is no mosquitto. */
+static bool of_broker(double *kib)
+{
     struct broker broker;
+    if (!broker_start(&broker, bench_folder(&mem, "idle-broker")))
+        return false;
+    *kib = kib_each(&(struct swarm_plan){.speech = SPEAK_BROKER,
+                                         .ca = broker.ca,
+                                         .port = broker.port,
+                                         .count = connections,
+                                         .rate = RATE},
+                    broker.pid);
+    broker_stop(&broker);
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct runs hub = {0}, peer = {0}, ratios = {0};
     if (argc > 1)
         connections = (uint32_t)strtoul(argv[1], NULL, 10);
     signal(SIGPIPE, SIG_IGN);
     print_machine("memory of an idle TLS connection");
-    const char *dir = bench_path(&mem, "idle");
-    folder_copy(fleet_template(&mem, connections), dir);
-    server_start(&server, dir);
-    struct swarm_plan plan = {.speech = SPEAK_HUB,
-                              .ca = server.ca,
-                              .port = server.mqtt_port,
-                              .count = connections,
-                              .rate = RATE};
-    double hub = kib_each(&plan, server.pid);
+    const char *fleet = fleet_template(&mem, connections);
     printf("   %u connections\n", connections);
-    print_figure("idle connection, hub", hub, "KiB", FIGURE_REPORTED, 0);
-    server_stop(&server);
-    if (broker_start(&broker, bench_folder(&mem, "idle-broker"))) {
-        plan.speech = SPEAK_BROKER;
-        plan.ca = broker.ca;
-        plan.port = broker.port;
-        double peer = kib_each(&plan, broker.pid);
-        print_figure("idle connection, mosquitto", peer, "KiB", FIGURE_REPORTED, 0);
-        print_figure("idle connection, hub : mosquitto", hub / peer, "", FIGURE_AT_MOST, 1.1);
-        broker_stop(&broker);
+    for (unsigned i = 0; i < runs_wanted(); i++) {
+        double kib;
+        runs_add(&hub, of_hub(fleet));
+        if (!of_broker(&kib))
+            continue;
+        runs_add(&peer, kib);
+        runs_add(&ratios, hub.at[i] / kib);
+    }
+    print_figure("idle connection, hub", runs_median(&hub), "KiB", FIGURE_REPORTED, 0);
+    if (peer.count > 0) {
+        print_figure("idle connection, mosquitto", runs_median(&peer), "KiB", FIGURE_REPORTED, 0);
+        print_figure("idle connection, hub : mosquitto", runs_median(&ratios), "", FIGURE_AT_MOST,
+                     1.1);
     }
     arena_done(&mem);
     return 0;
