@@ -84,6 +84,7 @@ static void look_at(int folder, const char *name, struct blob_walk *walk, int de
         return;
     if (S_ISDIR(about.st_mode)) {
         int inner = depth > 0 ? blob_folder(folder, name, false) : -1;
+        walk->failed |= inner < 0;
         if (inner < 0)
             return;
         walk_at(inner, walk, depth - 1);
@@ -109,6 +110,7 @@ static void walk_at(int folder, struct blob_walk *walk, int depth)
     if (!list) {
         if (again >= 0)
             close(again);
+        walk->failed = true;
         return;
     }
     for (struct dirent *entry; (entry = readdir(list));)

@@ -21,13 +21,14 @@ int blob_place(int container, struct str device_id, struct str name, bool make,
  * STORAGE_INTERNAL. */
 enum err blob_failed(int error, struct why *why);
 
-/* Everything in a folder, with folders that are empty then. `visit` says whether a file goes; sizes of what stays are
- * added to `*bytes` in units, what goes is counted. `keep` levels of folders stay even when empty. */
+/* Everything in a folder and below. */
 struct blob_walk {
-    bool (*goes)(void *arg, int64_t modified_ticks);
+    bool (*goes)(void *arg, int64_t modified_ticks); /* which files go, and folders that are empty
+                                                        then; NULL: none */
     void *arg;
-    int64_t bytes;
+    int64_t bytes; /* of what stays, in units */
     uint64_t gone;
+    bool failed; /* some folder could not be read: `bytes` is not all of it */
 };
 void blob_walk(int folder, struct blob_walk *walk);
 

@@ -274,6 +274,15 @@ static enum err join_block(struct blob *blob, int folder, int64_t *room)
         return err_fault(ERR_BAD_INPUT, STORAGE_INVALID_BLOCK_LIST, &blob->why,
                          "block %zu of the list was not sent, or too long ago", blob->joined + 1);
     }
+    if (blob->block_offset == 0)
+        blob->block_inode = about.st_ino;
+    if (about.st_ino != blob->block_inode || about.st_size < blob->block_offset) {
+        close(from);
+        return err_fault(ERR_BAD_INPUT, STORAGE_INVALID_BLOCK_LIST, &blob->why,
+                         "block %zu of the list was sent anew while it was joined: send the list "
+                         "again",
+                         blob->joined + 1);
+    }
     enum err err = ERR_OK;
     int64_t left = about.st_size - blob->block_offset, now = left < *room ? left : *room;
     err = reserve(blob, now);
@@ -447,8 +456,11 @@ static void sweep(struct blobs *blobs)
     blob_walk(blobs->container, &all);
     blob_walk(blobs->blocks, &parts);
     blob_walk(blobs->new, &unfinished);
-    atomic_store(&blobs->bytes, all.bytes + parts.bytes + unfinished.bytes);
     atomic_fetch_add(&blobs->expired, all.gone);
+    bool whole = !all.failed && !parts.failed && !unfinished.failed;
+    if (!whole && atomic_load(&blobs->counted))
+        return; /* what was counted before is nearer to the truth */
+    atomic_store(&blobs->bytes, all.bytes + parts.bytes + unfinished.bytes);
     atomic_store(&blobs->counted, true);
 }
 

@@ -88,7 +88,8 @@ struct blob {
     int64_t written;
     void *digest;
     size_t joined;        /* blocks so far */
-    int64_t block_offset; /* of the one at hand */
+    int64_t block_offset; /* in the one at hand */
+    uint64_t block_inode; /* its file: one that is sent anew is another */
 };
 struct blob *blob_create(struct blobs *blobs, struct str device_id, struct str name);
 void blob_send(struct blob *blob, enum blob_op op);

@@ -270,6 +270,45 @@ static void a_block_that_was_not_sent_is_missed(void **state)
     assert_string_equal(text_of("f"), "onetwo");
 }
 
+static struct blob *joining, *beside;
+
+/* On the thread: the list is asked for first, so the block comes between its first step and the next. */
+static void queue_both(struct blob *blob)
+{
+    blob_send(joining, BLOB_JOIN);
+    blob_send(beside, BLOB_PUT_BLOCK);
+    done(blob);
+}
+
+static void a_block_that_is_sent_anew_while_it_is_joined_ends_the_joining(void **state)
+{
+    const struct str ids[] = {STR("a")};
+    struct blob *large = begin("f"), *first = begin("nothing");
+    char *bytes = xmalloc(BLOB_JOIN_STEP + 10);
+    memset(bytes, 'x', BLOB_JOIN_STEP + 10);
+    large->block_id = STR("a");
+    buf_put(&large->bytes, str_of(bytes, BLOB_JOIN_STEP + 10));
+    assert_int_equal(end(large, send(large, BLOB_PUT_BLOCK)), 0);
+    free(bytes);
+
+    joining = begin("f");
+    joining->ids = ids;
+    joining->id_count = 1;
+    beside = begin("f");
+    beside->block_id = STR("a");
+    buf_put(&beside->bytes, STR("small"));
+    first->done = queue_both;
+    blob_send(first, BLOB_LOOK);
+    for (int i = 0; i < 3; i++)
+        mailbox_wait_one(&back, -1);
+    blob_release(first);
+    assert_int_equal(end(beside, beside->result), 0);
+    assert_int_equal(end(joining, joining->result), STORAGE_INVALID_BLOCK_LIST);
+    assert_int_equal(room_taken(), UNIT);
+    assert_int_equal(join("f", "a"), 0);
+    assert_string_equal(text_of("f"), "small");
+}
+
 static void blocks_of_a_failed_upload_go(void **state)
 {
     assert_int_equal(put_block("f", "a", "one"), 0);
@@ -346,6 +385,7 @@ int main(void)
         test(a_part_is_read),
         test(blocks_are_joined_in_the_order_of_the_list),
         test(a_block_that_was_not_sent_is_missed),
+        test(a_block_that_is_sent_anew_while_it_is_joined_ends_the_joining),
         test(blocks_of_a_failed_upload_go),
         test(sizes_end_where_they_are_said_to),
         test(what_a_crash_left_is_cleared_at_the_start),
