@@ -236,7 +236,7 @@ static void fail_at_blob(struct exchange *exchange)
         exchange_fail(exchange, blob->result, &blob->why);
     else if (blob->result == ERR_NOT_FOUND)
         exchange_fail(exchange,
-                      err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, &why,
+                      err_fault(ERR_BAD_INPUT, FAULT_NO_SUCH_BLOB, &why,
                                 "there is no such file: nothing was written to its address"),
                       &why);
     else

@@ -198,7 +198,7 @@ withHub('files', (s) => {
     assert.equal((await end(s, device, made.correlationId, 'yes')).status, 400);
     assert.equal((await notices(s)).length, 1);
     const none = await begun(s, device, 'never-written');
-    assertFault(await end(s, device, none.correlationId), 400, 'ArgumentInvalid', /nothing was written/);
+    assertFault(await end(s, device, none.correlationId), 400, 'InvalidStorageEndpointOrBlob', /nothing was written/);
     assert.equal((await end(s, device, none.correlationId, false)).status, 204);
   });
   it('is for the device itself', async () => {
