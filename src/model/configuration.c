@@ -51,11 +51,14 @@ static enum err add_setting(struct gathering *g, const struct str *names, size_t
     return ERR_OK;
 }
 
-/* The properties of `value`, which stands at `names`. */
+/* The properties of `value`, which stands at `names`. At the root of a section names with $ are passed over,
+ * as everywhere: a manifest that was copied from a twin has $metadata and $version. */
 static enum err gather(struct gathering *g, struct str names[TWIN_DEPTH_MAX], size_t count,
                        yyjson_val *value)
 {
     struct why *why = g->why;
+    if (count > 0 && str_starts(names[0], STR("$")))
+        return ERR_OK;
     if (count > 0 && (!yyjson_is_obj(value) || yyjson_obj_size(value) == 0))
         return add_setting(g, names, count, value);
     if (!yyjson_is_obj(value))

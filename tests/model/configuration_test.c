@@ -113,6 +113,41 @@ static void every_rule_of_a_body(void **state)
     }
 }
 
+static void names_with_a_dollar_sign_at_the_root_are_passed_over(void **state)
+{
+    static const struct {
+        const char *content, *module, *patch;
+    } rows[] = {
+        {"{'deviceContent':{'properties.desired':{'$version':5,'$metadata':{'a':null},'a':1}}}",
+         NULL, "{\"a\":1}"},
+        {"{'deviceContent':{'properties.desired.$x':1,'properties.desired.$metadata.k':1}}", NULL,
+         "{}"},
+        {"{'modulesContent':{'$edgeAgent':{'properties.desired':{'$version':9,'modules':{}}}}}",
+         "$edgeAgent", "{\"modules\":{}}"},
+        {"{'modulesContent':{'m':{'properties.desired.$version':3,'properties.desired.a':1}}}", "m",
+         "{\"a\":1}"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct configuration_content content;
+        struct why why = {0};
+        yyjson_val *patch = NULL;
+        enum err err =
+            configuration_content_read(read_quoted(&mem, rows[i].content), &mem, &content, &why);
+        if (err == ERR_OK)
+            err = configuration_content_patch(
+                &content, rows[i].module ? str_from(rows[i].module) : STR_NONE, &mem, &patch, &why);
+        if (err != ERR_OK)
+            fail_msg("%s: %s", rows[i].content, why.text);
+        struct buf text = {0};
+        json_put_value(&text, patch);
+        check_str(rows[i].content, buf_str(&text), str_from(rows[i].patch));
+        for (size_t n = 0; n < content.count; n++)
+            check_int("settings that stay", content.settings[n].names[0].ptr[0] == '$', false);
+        buf_done(&text);
+        arena_reset(&mem);
+    }
+}
+
 static void ids(void **state)
 {
     static const struct {
@@ -199,6 +234,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(every_rule_of_a_body, reset),
+        cmocka_unit_test_teardown(names_with_a_dollar_sign_at_the_root_are_passed_over, reset),
         cmocka_unit_test_teardown(ids, reset),
         cmocka_unit_test_teardown(a_change_keeps_what_it_does_not_name, reset),
         cmocka_unit_test_teardown(it_is_shown_as_recorded, reset),
