@@ -1,5 +1,6 @@
 #include "store/db.h"
 #include "base/banned.h"
+#include "base/codec.h"
 #include "model/fault.h"
 #include "store/page_cache.h"
 #include <assert.h>
@@ -9,6 +10,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static enum err create_file(const char *path, struct why *why);
@@ -31,6 +33,37 @@ static void configure_once(void)
     pthread_mutex_unlock(&lock);
 }
 
+/* On a disk that cannot be written SQLite cannot make the log that it wants beside the file, not even to read.
+ * Where there is none, all is in the file, and nobody changes it. */
+static bool cannot_change(const char *path)
+{
+    if (access(path, W_OK) == 0 || errno != EROFS)
+        return false;
+    struct buf log = {0};
+    struct stat there;
+    buf_printf(&log, "%s-wal", path);
+    buf_put_char(&log, '\0');
+    bool empty = stat(log.ptr, &there) != 0 ? errno == ENOENT : there.st_size == 0;
+    buf_done(&log);
+    return empty;
+}
+
+static int open_handle(const struct db_options *options, sqlite3 **out)
+{
+    int flags =
+        SQLITE_OPEN_NOMUTEX | (options->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
+    if (!options->read_only || !cannot_change(options->path))
+        return sqlite3_open_v2(options->path, out, flags, options->vfs);
+    struct buf uri = {0};
+    buf_put(&uri, STR("file:"));
+    percent_encode(&uri, str_from(options->path));
+    buf_put(&uri, STR("?immutable=1"));
+    buf_put_char(&uri, '\0');
+    int rc = sqlite3_open_v2(uri.ptr, out, flags | SQLITE_OPEN_URI, options->vfs);
+    buf_done(&uri);
+    return rc;
+}
+
 enum err db_open(const struct db_options *options, struct db *out, struct why *why)
 {
     *out = (struct db){0};
@@ -47,9 +80,7 @@ enum err db_open(const struct db_options *options, struct db *out, struct why *w
         .statements = xcalloc(options->sql_count, sizeof(sqlite3_stmt *)),
     };
     assert(db.path);
-    int flags =
-        SQLITE_OPEN_NOMUTEX | (options->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
-    int rc = sqlite3_open_v2(options->path, &db.handle, flags, options->vfs);
+    int rc = open_handle(options, &db.handle);
     enum err err = rc == SQLITE_OK ? set_up(&db, options, why) : db_fail(&db, rc, why);
     if (err)
         db_close(&db);

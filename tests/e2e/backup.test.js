@@ -1,6 +1,7 @@
 // A hub's folder as one copy: made while the hub runs, whole or not there, and a hub again.
 'use strict';
 const assert = require('node:assert/strict');
+const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
@@ -27,6 +28,23 @@ describe('backup and restore', () => {
     fs.rmSync(scratch, { recursive: true, force: true });
   });
 
+  it('a backup on a disk that cannot be written can be restored, exported, and backed up again', async () => {
+    const dir = at('read only?%');
+    const mount = (...args) => execFileSync(args[0], args.slice(1));
+    assert.equal((await muster(['backup', '--data', hub.dir, '--to', dir])).code, 0);
+    mount('mount', '--bind', dir, dir);
+    try {
+      mount('mount', '-o', 'remount,ro,bind', dir);
+      for (const args of [['restore', '--from', dir, '--data', at('restored')], ['backup', '--data', dir, '--to', at('second')],
+        ['export', '--data', dir, '--to', at('lines')], ['connection-string', '--data', dir]]) {
+        const end = await muster(args);
+        assert.equal(end.code, 0, end.stderr);
+      }
+    } finally {
+      mount('umount', dir);
+    }
+    assert.equal(fs.readFileSync(at('lines'), 'utf8').trimEnd().split('\n').length, DEVICES);
+  });
   it('what was answered before a backup of a running hub is in it, and the hub goes on', async () => {
     await rest.patch('/twins/d7', { tags: { before: true } });
     let writes = 0, stop = false;
