@@ -42,6 +42,13 @@ static enum err open_file(struct export *export, struct why *why)
     export->out = stdout;
     if (!export->to)
         return ERR_OK;
+    struct stat
+        there; /* what is there is replaced, so it must be a file: never /dev/stdout, nor a pipe */
+    if (lstat(export->to, &there) == 0 && !S_ISREG(there.st_mode))
+        return err_fail(
+            ERR_CONFLICT, why,
+            "'%s' is there and is no plain file; without --to standard output is written",
+            export->to);
     int length = snprintf(export->partial, sizeof export->partial, "%s.partial", export->to);
     if (length >= (int)sizeof export->partial)
         return err_fail(ERR_LIMIT, why, "the name of the file is too long");

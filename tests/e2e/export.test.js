@@ -1,6 +1,7 @@
 // `muster export` and `muster import`: the whole registry as JSON lines, from one hub into another.
 'use strict';
 const assert = require('node:assert/strict');
+const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
@@ -125,6 +126,17 @@ describe('muster export and import', () => {
     assert.equal((await muster(['export', '--data', path.join(scratch, 'nothing')])).code, 5);
   });
 
+  it('export replaces a file, and nothing else', async () => {
+    const pipe = path.join(scratch, 'pipe'), link = path.join(scratch, 'link');
+    execFileSync('mkfifo', [pipe]);
+    fs.symlinkSync('/dev/stdout', link);
+    for (const to of [pipe, link]) {
+      const before = fs.lstatSync(to), end = await muster(['export', '--data', hub.dir, '--to', to]);
+      assert.equal(end.code, 2, end.stderr);
+      assert.match(end.stderr, /no plain file/);
+      assert.deepEqual([fs.lstatSync(to).mode, fs.lstatSync(to).ino, fs.existsSync(`${to}.partial`)], [before.mode, before.ino, false]);
+    }
+  });
   it('import into an empty hub: keys, states, twins, modules, edge devices with their children', async () => {
     await empty();
     const end = await take(all);
