@@ -249,7 +249,7 @@ void job_view_put_summary(struct buf *out, const struct job_view *view)
         term_put_safe(out, view->failure, 500);
     } else if (view->total == 0) {
         buf_put(out, STR(": no device"));
-        if (str_eq(view->status, STR("completed")))
+        if (str_eq(view->status, STR("completed")) && view->missing == 0)
             buf_put(out, STR(" matched the condition"));
     } else {
         buf_put(out, STR(": "));
@@ -262,6 +262,12 @@ void job_view_put_summary(struct buf *out, const struct job_view *view)
             term_put_count(out, view->failed);
             buf_put(out, str_eq(view->status, STR("cancelled")) ? STR(" did not") : STR(" failed"));
         }
+    }
+    if (view->missing > 0) {
+        buf_put(out, STR("; "));
+        term_put_count(out, view->missing);
+        buf_put(out, view->missing == 1 ? STR(" id of the list was not found")
+                                        : STR(" ids of the list were not found"));
     }
     buf_put_char(out, '\n');
 }

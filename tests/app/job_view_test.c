@@ -149,6 +149,27 @@ static const struct {
      "job j cancelled after 3 s: 4 of 10 devices succeeded, 6 did not\n"},
 };
 
+static void a_summary_tells_of_ids_that_are_not_there(void **state)
+{
+    static const struct {
+        uint64_t total, missing;
+        const char *text;
+    } rows[] = {
+        {2, 1,
+         "job j completed after 2 s: 2 of 2 devices succeeded; 1 id of the list was not found\n"},
+        {0, 3, "job j completed after 2 s: no device; 3 ids of the list were not found\n"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct job_view view = view_of("completed", rows[i].total, rows[i].total, 0, 0);
+        struct buf out = {0};
+        view.missing = rows[i].missing;
+        view.end = 102 * TICKS_PER_SECOND;
+        job_view_put_summary(&out, &view);
+        check_str("summary", buf_str(&out), str_from(rows[i].text));
+        buf_done(&out);
+    }
+}
+
 static void a_summary_says_it_in_a_sentence(void **state)
 {
     for (size_t i = 0; i < COUNT(summaries); i++) {
@@ -313,6 +334,7 @@ int main(void)
         cmocka_unit_test(a_standstill_has_no_rate),
         cmocka_unit_test(a_rate_survives_more_looks_than_it_keeps),
         cmocka_unit_test(a_summary_says_it_in_a_sentence),
+        cmocka_unit_test(a_summary_tells_of_ids_that_are_not_there),
         cmocka_unit_test(a_job_is_read_as_the_hub_writes_it),
         cmocka_unit_test(what_is_no_job_is_not_taken_for_one),
         cmocka_unit_test(outcomes_are_grouped_failures_first),
