@@ -414,6 +414,8 @@ static enum err settle_blob_key(struct server *server, struct why *why)
     snprintf(path, sizeof(path), "%s/%s", server->options.dir, APP_FILES_KEY_FILE);
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     bool made = fd < 0 && errno == ENOENT;
+    if (fd >= 0)
+        errno = 0; /* a file that is too short is no error of the system's */
     bool good = fd >= 0 && read(fd, key, BLOB_KEY_SIZE) == BLOB_KEY_SIZE;
     if (made) {
         random->fill(random, key, BLOB_KEY_SIZE);
@@ -699,6 +701,8 @@ static const char *wrong_together(const struct options *options, bool more_argum
         return "muster serve: --data DIR is needed\n";
     if (more_arguments)
         return "muster serve: too many arguments\n";
+    if (options->https_port > 0 && options->https_port == options->mqtt_port)
+        return "muster serve: --https-port and --mqtt-port need a port each\n";
     if (!options->tls_cert != !options->tls_key)
         return "muster serve: --tls-cert and --tls-key go together\n";
     if (!options->webhook.url != !options->webhook.secret_file)

@@ -83,7 +83,8 @@ describe('help', () => {
     });
   }
   test('mistakes are told, with the way to the help', async (t) => {
-    for (const args of [[], ['dance'], ['serve', '--nonsense'], ['serve', '--data'], ['serve', '--log-format', 'xml', '--data', '/tmp/x']]) {
+    for (const args of [[], ['dance'], ['serve', '--nonsense'], ['serve', '--data'], ['serve', '--log-format', 'xml', '--data', '/tmp/x'],
+      ['serve', '--data', '/tmp/x', '--https-port', '9443', '--mqtt-port', '9443']]) {
       await t.test(`muster ${args.join(' ')}`, () => assertRefused(muster(args), /help|usage/i));
     }
   });
