@@ -229,6 +229,9 @@ static int read_options(const struct command *command, int argc, char **argv,
                         struct job_options *options, bool *done)
 {
     *done = false;
+    char name[80]; /* getopt says it when it complains */
+    snprintf(name, sizeof name, "muster %s", options->command);
+    argv[0] = name;
     for (int c, at = 0; (c = getopt_long(argc, argv, "h", long_options, &at)) != -1;) {
         if (c == 'h') {
             help(command);

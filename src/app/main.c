@@ -1,5 +1,7 @@
 #include "app/app.h"
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static const struct {
     const char *name, *summary;
@@ -35,6 +37,18 @@ static void usage(FILE *out)
     fprintf(out, "\nEvery command has --help. `muster --version` prints the version.\n");
 }
 
+/* Who redirects output to a disk that is full must not read "done". */
+static int check_output(const char *command, int code)
+{
+    bool lost = ferror(stdout) != 0;
+    if (fflush(stdout) != 0)
+        lost = true;
+    if (!lost || code != EXIT_OK)
+        return code;
+    fprintf(stderr, "muster %s: cannot write standard output: %s\n", command, strerror(errno));
+    return EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -52,7 +66,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         if (str_eq(word, str_from(commands[i].name)))
-            return commands[i].run(argc - 1, argv + 1);
+            return check_output(commands[i].name, commands[i].run(argc - 1, argv + 1));
     fprintf(stderr, "muster: '%s' is not a command\n\n", argv[1]);
     usage(stderr);
     return EXIT_USAGE;

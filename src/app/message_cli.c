@@ -74,6 +74,18 @@ static bool one_line(struct str text)
     return true;
 }
 
+/* Names of properties are names of headers. */
+static bool is_token(struct str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        if (!plain && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
+            return false;
+    }
+    return true;
+}
+
 struct heads {
     struct str lines[OPERATOR_PAIRS_MAX + 4];
     size_t count;
@@ -112,6 +124,10 @@ static enum err put_heads(const struct operator_options *options, struct heads *
         const char *property = options->properties.items[i], *equals = strchr(property, '=');
         if (!equals || equals == property)
             return err_fail(ERR_BAD_INPUT, why, "--property wants NAME=VALUE, not '%s'", property);
+        if (!is_token(str_of(property, (size_t)(equals - property))))
+            return err_fail(ERR_BAD_INPUT, why,
+                            "--property '%s': a name has letters, digits and !#$%%&'*+-.^_`|~ only",
+                            property);
         err = put_head(heads, "iothub-app-", str_of(property, (size_t)(equals - property)),
                        equals + 1, mem, why);
     }

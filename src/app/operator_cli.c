@@ -198,6 +198,9 @@ static int read_options(const struct operator_family *family,
 {
     struct option long_options[LONG_OPTIONS_MAX];
     list_options(long_options);
+    char name[80]; /* getopt says it when it complains */
+    snprintf(name, sizeof name, "muster %s", options->command);
+    argv[0] = name;
     for (int c, at = 0; (c = getopt_long(argc, argv, "h", long_options, &at)) != -1;) {
         if (c == 'h') {
             help(family, command);

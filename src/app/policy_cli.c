@@ -10,7 +10,7 @@ static command_run list, show, add, rotate, take_away;
 static const struct operator_command commands[] = {
     {"list", "", "names and rights", "j", 0, 0, list,
      "Lists the policies.\n\n"
-     "  --json                 one JSON object per line, with the keys, which are secrets\n"},
+     "  --json                 one JSON object per line\n"},
     {"show", " NAME", "one policy with its keys, which are secrets", "j", 1, 1, show,
      "Shows a policy and its keys, which are secrets.\n\n"
      "  --json                 as the hub tells it\n"},

@@ -97,13 +97,21 @@ static const char *find_ca(const struct service_place *place, struct arena *mem)
     return access(path, R_OK) == 0 ? path : NULL;
 }
 
+static enum err read_string(struct str text, struct connstr *out, struct why *why)
+{
+    struct why inner;
+    enum err err = connstr_parse(text, out, &inner);
+    return err == ERR_OK ? ERR_OK
+                         : err_fail(err, why, "the connection string is wrong: %s", inner.text);
+}
+
 enum err service_init(struct service *out, const struct service_place *place, struct why *why)
 {
     *out = (struct service){.authorization = STR_NONE};
     struct str text;
     enum err err = find_string(place, &out->mem, &text, why);
     if (err == ERR_OK)
-        err = connstr_parse(text, &out->who, why);
+        err = read_string(text, &out->who, why);
     if (err == ERR_OK && (!out->who.policy.ptr || !out->who.key.ptr))
         err = err_fail(ERR_BAD_INPUT, why,
                        "this needs the connection string of a policy (SharedAccessKeyName and "

@@ -154,6 +154,22 @@ static enum err check_object(struct str text, const char *what, struct why *why)
     return err;
 }
 
+/* The hub passes over what it does not know, as Azure does; a patch that changes nothing is a mistake. */
+static enum err check_patch(struct str text, const char *what, struct why *why)
+{
+    enum err err = check_object(text, what, why);
+    struct arena mem = {0};
+    yyjson_val *root;
+    const struct json_limits limits = {.size_max = TWIN_BODY_MAX, .depth_max = 64};
+    if (err == ERR_OK && json_read(text, &limits, &mem, &root, NULL) == ERR_OK &&
+        !yyjson_obj_get(root, "tags") &&
+        !yyjson_obj_get(yyjson_obj_get(root, "properties"), "desired"))
+        err = err_fail(ERR_BAD_INPUT, why,
+                       "%s changes nothing: it has neither tags nor properties.desired", what);
+    arena_done(&mem);
+    return err;
+}
+
 static enum err put_parts(const struct operator_options *options, struct buf *out, struct why *why)
 {
     enum err err = ERR_OK;
@@ -186,7 +202,7 @@ static enum err put_patch(const struct operator_options *options, struct buf *ou
         err = read_file(options->file, out, why);
     else
         buf_put(out, str_from(options->text));
-    return err ? err : check_object(buf_str(out), options->file ? "--file" : "the patch", why);
+    return err ? err : check_patch(buf_str(out), options->file ? "--file" : "the patch", why);
 }
 
 static int update(struct service *service, const struct operator_options *options)

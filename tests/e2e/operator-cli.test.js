@@ -98,6 +98,30 @@ withHub('muster device, twin, message, query', (s) => {
     assert.equal((await s.rest.get('/devices/b')).status, 200);
   });
 
+  it('mistakes are told, and change nothing', async () => {
+    for (const [args, text] of [
+      [['twin', 'update', 'a', '{"desired":{"x":1}}'], /changes nothing: it has neither tags nor properties\.desired/],
+      [['twin', 'update', 'a', '{"properties":{"reported":{"x":1}}}'], /changes nothing/],
+      [['twin', 'update', 'a', '{}'], /changes nothing/],
+      [['message', 'send', 'a', 'x', '--property', 'a b=c'], /--property 'a b=c': a name has letters/],
+      [['device', 'create', 'never', '--bogus'], /^muster device create: unrecognized option '--bogus'/],
+    ]) {
+      const end = await run(...args);
+      assert.equal(end.code, 2, end.stderr);
+      assert.match(end.stderr, text);
+    }
+    const end = await muster(['device', 'list', '--connection-string', 'nonsense']);
+    assert.deepEqual([end.code, end.stderr], [2, "muster device list: the connection string is wrong: a field has no '='\n"]);
+  });
+  it('output that cannot be written is a failure', async () => {
+    const full = fs.openSync('/dev/full', 'w');
+    for (const args of [['device', 'list', '--data', s.hub.dir], ['connection-string', '--data', s.hub.dir], ['query', '--data', s.hub.dir, 'SELECT * FROM devices']]) {
+      const end = await muster(args, { stdio: ['ignore', full, 'pipe'] }).catch((error) => error);
+      assert.equal(end.code, 1, end.stderr);
+      assert.match(end.stderr, /cannot write standard output/);
+    }
+    fs.closeSync(full);
+  });
   it('twin update: a patch from an argument, a file, its parts', async () => {
     await good('twin', 'update', 'a', '{"tags":{"site":"north","old":1},"properties":{"desired":{"x":1}}}');
     await good('twin', 'update', 'a', '--file', file('patch.json', '{"tags":{"old":null}}'));

@@ -156,7 +156,7 @@ function muster(args, { env = {}, timeout = START_MS, ...options } = {}) {
     });
     running.add(child);
     const out = { stdout: '', stderr: '' };
-    child.stdout.on('data', (chunk) => (out.stdout += chunk));
+    child.stdout?.on('data', (chunk) => (out.stdout += chunk));
     child.stderr.on('data', (chunk) => (out.stderr += chunk));
     const timer = setTimeout(() => child.kill('SIGKILL'), timeout);
     child.on('error', reject);
