@@ -10,7 +10,8 @@ static command_run show, set;
 
 static const struct operator_command commands[] = {
     {"show", "", "what it takes, and what was taken since it started", "j", 0, 0, show,
-     "Shows each class of operations: its rate, and what was taken since the hub started.\n\n"
+     "Shows each class of operations: its rate, and what was taken since the hub started, while a\n"
+     "profile was set: with `none` nothing is counted.\n\n"
      "  --json                 as the hub tells it\n"},
     {"set", " PROFILE", "none, F1, S1, S2 or S3", "uPj", 1, 1, set,
      "Sets the profile: one of Azure's tiers; with `none` there are no rates. A change counts at "
