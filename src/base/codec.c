@@ -2,6 +2,7 @@
 
 static const char base64_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char hex_lower[] = "0123456789abcdef";
 static const char hex_upper[] = "0123456789ABCDEF";
 
 static int base64_value(char c)
@@ -56,6 +57,15 @@ bool base64_decode(struct arena *mem, struct str text, struct str *bytes)
     out[size] = '\0';
     *bytes = str_of(out, size);
     return true;
+}
+
+void hex_print(const uint8_t *bytes, size_t size, char *out)
+{
+    for (size_t i = 0; i < size; i++) {
+        *out++ = hex_lower[bytes[i] >> 4];
+        *out++ = hex_lower[bytes[i] & 15];
+    }
+    *out = '\0';
 }
 
 static int hex_value(char c)

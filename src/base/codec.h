@@ -1,4 +1,4 @@
-/* codec.h - base64 and percent-encoding. */
+/* codec.h - base64, hex and percent-encoding. */
 #pragma once
 #include "base/str.h"
 
@@ -7,6 +7,9 @@
  * Decoding gives false on any other input; the result is in `mem`. */
 struct str base64_encode(struct arena *mem, struct str bytes);
 bool base64_decode(struct arena *mem, struct str text, struct str *bytes);
+
+/* Lower-case hex of `size` bytes and a NUL: 2 * size + 1 characters. */
+void hex_print(const uint8_t *bytes, size_t size, char *out);
 
 /* Percent-decode once. '+' stays a plus. An invalid escape is kept as it stands
  * (spec/device-mqtt.md 11.2). The result borrows from `text` when there was nothing to decode. */

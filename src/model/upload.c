@@ -1,4 +1,5 @@
 #include "model/upload.h"
+#include "base/codec.h"
 
 void upload_id_make(int64_t expires_s, struct random *random, uint8_t out[UPLOAD_ID_SIZE])
 {
@@ -17,12 +18,7 @@ int64_t upload_id_expires_s(const uint8_t id[UPLOAD_ID_SIZE])
 
 void upload_id_print(const uint8_t id[UPLOAD_ID_SIZE], char out[UPLOAD_ID_TEXT + 1])
 {
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < UPLOAD_ID_SIZE; i++) {
-        out[2 * i] = digits[id[i] >> 4];
-        out[2 * i + 1] = digits[id[i] & 15];
-    }
-    out[UPLOAD_ID_TEXT] = '\0';
+    hex_print(id, UPLOAD_ID_SIZE, out);
 }
 
 static int digit(char c)

@@ -2,7 +2,6 @@
 #include "base/banned.h"
 #include "model/blob_name.h"
 #include "model/storage_fault.h"
-#include "store/blobs.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -100,7 +99,7 @@ static void look_at(int folder, const char *name, struct blob_walk *walk, int de
     if (goes && unlinkat(folder, name, 0) == 0)
         walk->gone++;
     else
-        walk->bytes += (about.st_size + BLOB_UNIT - 1) / BLOB_UNIT * BLOB_UNIT;
+        walk->bytes += blob_units(about.st_size);
 }
 
 static void walk_at(int folder, struct blob_walk *walk, int depth)

@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "store/blobs.h"
 
 /* The folder of that name in `at`, made when it is not there and `make`. Never through a symbolic link. Gives a
  * descriptor, or -1 with errno. */
@@ -31,6 +32,12 @@ struct blob_walk {
     bool failed; /* some folder could not be read: `bytes` is not all of it */
 };
 void blob_walk(int folder, struct blob_walk *walk);
+
+/* The room that a file of this size takes, as it is counted. */
+static inline int64_t blob_units(int64_t size)
+{
+    return (size + BLOB_UNIT - 1) / BLOB_UNIT * BLOB_UNIT;
+}
 
 static inline int64_t ticks_of(int64_t s, long ns)
 {

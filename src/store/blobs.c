@@ -1,5 +1,6 @@
 #include "store/blobs.h"
 #include "base/banned.h"
+#include "base/codec.h"
 #include "model/blob_name.h"
 #include "model/storage_fault.h"
 #include "store/blob_files.h"
@@ -29,11 +30,6 @@ struct blobs {
 /* The operation is not finished: it goes to the end of the line, and others have their turn. */
 enum { NOT_YET = ERR_COUNT };
 
-static int64_t units(int64_t size)
-{
-    return (size + BLOB_UNIT - 1) / BLOB_UNIT * BLOB_UNIT;
-}
-
 /* ---- an unfinished file ---- */
 
 static void name_temporary(uint64_t number, char out[24])
@@ -51,7 +47,7 @@ static void forget(struct blob *blob)
     if (blob->temporary) {
         name_temporary(blob->temporary, name);
         unlinkat(blobs->new, name, 0);
-        atomic_fetch_sub(&blobs->bytes, units(blob->written));
+        atomic_fetch_sub(&blobs->bytes, blob_units(blob->written));
     }
     blob->temporary = 0;
     blob->written = 0;
@@ -85,7 +81,7 @@ static enum err reserve(struct blob *blob, int64_t more)
     if (more > size_max - blob->written)
         return err_fault(ERR_LIMIT, STORAGE_TOO_LARGE, &blob->why,
                          "a file has at most %" PRId64 " bytes here", size_max);
-    int64_t grows = units(blob->written + more) - units(blob->written);
+    int64_t grows = blob_units(blob->written + more) - blob_units(blob->written);
     if (grows > blobs->total_max - atomic_load(&blobs->bytes))
         return err_fault(ERR_OUTSIDE, STORAGE_FULL, &blob->why,
                          "the hub's room for files, %" PRId64 " MiB, is full",
@@ -157,7 +153,7 @@ static enum err take_place(struct blob *blob, int folder, const char *file)
     blob->temporary = 0;
     blob->written = 0;
     if (replaces)
-        atomic_fetch_sub(&blobs->bytes, units(old.st_size));
+        atomic_fetch_sub(&blobs->bytes, blob_units(old.st_size));
     if (fsync(folder) != 0)
         return blob_failed(errno, &blob->why);
     return ERR_OK;
@@ -182,16 +178,6 @@ static enum err publish(struct blob *blob)
 
 /* ---- blocks ---- */
 
-static void print_hex(const uint8_t *bytes, size_t size, char *out)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < size; i++) {
-        *out++ = digits[bytes[i] >> 4];
-        *out++ = digits[bytes[i] & 15];
-    }
-    *out = '\0';
-}
-
 enum { HASH_TEXT = 2 * 32 };
 
 static void name_blocks(const struct blob *blob, char out[HASH_TEXT + 1])
@@ -204,7 +190,7 @@ static void name_blocks(const struct blob *blob, char out[HASH_TEXT + 1])
     buf_put(&text, blob->name);
     EVP_Digest(text.ptr, text.len, hash, &length, EVP_sha256(), NULL);
     buf_done(&text);
-    print_hex(hash, HASH_TEXT / 2, out);
+    hex_print(hash, HASH_TEXT / 2, out);
 }
 
 /* The folder of this file's blocks; -1 with errno. */
@@ -219,7 +205,7 @@ static bool name_block(struct str id, char out[256])
 {
     if (id.len == 0 || id.len > 127)
         return false;
-    print_hex((const uint8_t *)id.ptr, id.len, out);
+    hex_print((const uint8_t *)id.ptr, id.len, out);
     return true;
 }
 

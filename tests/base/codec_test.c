@@ -130,12 +130,21 @@ static void percent_encoding(void **state)
     arena_done(&mem);
 }
 
+static void hex(void **state)
+{
+    char text[9];
+    hex_print((const uint8_t *)"", 0, text);
+    check_str("empty", str_from(text), STR(""));
+    hex_print((const uint8_t *)"\x00\x0F\xF0\xFF", 4, text);
+    check_str("lower case, two digits a byte", str_from(text), STR("000ff0ff"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(base64),           cmocka_unit_test(base64_returns_every_byte),
-        cmocka_unit_test(base64_is_strict), cmocka_unit_test(percent_decoding),
-        cmocka_unit_test(percent_encoding),
+        cmocka_unit_test(base64_is_strict), cmocka_unit_test(hex),
+        cmocka_unit_test(percent_decoding), cmocka_unit_test(percent_encoding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
