@@ -73,18 +73,6 @@ enum err message_head_read(const struct http_header *headers, size_t count, stru
 
 /* ---- what a service sends ---- */
 
-/* What an HTTP header's name may be made of: the documented alphabet of property names. */
-static bool name_valid(struct str name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i];
-        bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!word && (c == 0 || !strchr("!#$%&'*+-^_`|~.", c)))
-            return false;
-    }
-    return name.len > 0;
-}
-
 static bool value_valid(struct str value)
 {
     for (size_t i = 0; i < value.len; i++)
@@ -99,7 +87,7 @@ static enum err check_pair(const struct bag_pair *pair, struct why *why)
                  str_eq(pair->key, STR("$.uid"));
     if (is_id && (pair->value.len == 0 || pair->value.len > MESSAGE_ID_MAX))
         return refuse(why, pair->key, "must have 1 to 128 characters");
-    if (!bag_is_system(pair->key) && !name_valid(pair->key))
+    if (!bag_is_system(pair->key) && !bag_name_valid(pair->key))
         return refuse(why, pair->key,
                       "is no property name: letters, digits and !#$%&'*+-.^_`|~ are allowed");
     if (bag_is_system(pair->key) || value_valid(pair->value))

@@ -11,32 +11,25 @@
 #include "wire/blob.h"
 
 /* A JSON object; what is wrong is told to whoever has proven to be the device. */
-static enum err read_object(struct exchange *exchange, yyjson_val **out, struct why *why)
+static enum err read_object(struct exchange *exchange, struct why *why)
 {
-    const struct json_limits limits = {.size_max = FILES_BODY_MAX, .depth_max = JSON_DEPTH_MAX};
     if (!exchange->front->config.blobs)
         return err_fault(ERR_BAD_INPUT, FAULT_NO_STORAGE, why,
                          "this hub takes no files: it runs with --file-mib 0");
-    if (exchange->body.len == 0)
-        return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_NULL, why, "the request needs a JSON body");
-    if (json_read(exchange->body, &limits, &exchange->mem, out, why) != ERR_OK) {
-        why->code = FAULT_FORMAT_ERROR;
-        return ERR_BAD_INPUT;
-    }
-    return yyjson_is_obj(*out) ? ERR_OK
-                               : err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why,
-                                           "the body must be a JSON object");
+    enum err err = exchange_read_json(exchange, exchange->body, FILES_BODY_MAX, why);
+    if (err != ERR_OK || yyjson_is_obj(exchange->json))
+        return err;
+    return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why, "the body must be a JSON object");
 }
 
 /* ---- begin ---- */
 
 static enum err read_begin(struct exchange *exchange, struct str *name, struct why *why)
 {
-    yyjson_val *body;
-    enum err err = read_object(exchange, &body, why);
+    enum err err = read_object(exchange, why);
     if (err != ERR_OK)
         return err;
-    *name = json_member_str(body, "blobName");
+    *name = json_member_str(exchange->json, "blobName");
     return blob_name_check(exchange->segments[1], *name, why);
 }
 
@@ -78,10 +71,10 @@ void rest_upload_begin(struct exchange *exchange)
 
 static enum err read_end(struct exchange *exchange, struct upload_close *close, struct why *why)
 {
-    yyjson_val *body;
-    enum err err = read_object(exchange, &body, why);
+    enum err err = read_object(exchange, why);
     if (err != ERR_OK)
         return err;
+    yyjson_val *body = exchange->json;
     yyjson_val *success = yyjson_obj_get(body, "isSuccess");
     bool in_path = exchange->segment_count == 5;
     struct str id = in_path ? exchange->segments[4] : json_member_str(body, "correlationId");
@@ -102,18 +95,13 @@ static void closed_finish(struct exchange *exchange)
     exchange->status = 204;
 }
 
-static void forgotten_finish(struct exchange *exchange)
-{
-    exchange->status = 204;
-}
-
 /* The hub knows of the failure; blocks that were sent are of no use any more. */
 static void failed_finish(struct exchange *exchange)
 {
     const struct upload_close *close = (struct upload_close *)exchange->task;
     exchange->blob =
         blob_create(exchange->front->config.blobs, close->caller->device_id, close->name);
-    exchange_blob(exchange, BLOB_FORGET, forgotten_finish);
+    exchange_blob(exchange, BLOB_FORGET, closed_finish);
 }
 
 static void looked_finish(struct exchange *exchange)

@@ -9,6 +9,17 @@ struct str bag_text(struct arena *mem, struct str text)
     return is_text ? decoded : text;
 }
 
+bool bag_name_valid(struct str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!word && (c == 0 || !strchr("!#$%&'*+-^_`|~.", c)))
+            return false;
+    }
+    return name.len > 0;
+}
+
 bool bag_is_system(struct str key)
 {
     return str_starts(key, STR("$."));

@@ -44,6 +44,10 @@ void bag_put(struct buf *out, const struct bag_pair *pairs, size_t count);
 /* The pair with this (decoded) key, or NULL. */
 const struct bag_pair *bag_find(const struct bag *bag, struct str key);
 
+/* A name that an application's property may have: of the documented alphabet, all of which may stand in the
+ * name of an HTTP header as well. */
+bool bag_name_valid(struct str name);
+
 /* True for keys that begin with "$.". */
 bool bag_is_system(struct str key);
 
