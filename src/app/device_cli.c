@@ -69,15 +69,8 @@ static int list(struct service *service, const struct operator_options *options)
 static int fetch(struct service *service, const struct operator_options *options, struct arena *mem,
                  yyjson_val **out)
 {
-    struct service_answer answer;
-    return operator_ask(
-        service, options,
-        &(struct service_request){.method = "GET",
-                                  .path = operator_path(options, "devices", "", mem),
-                                  .body = STR_NONE,
-                                  .etag = STR_NONE,
-                                  .continue_at = STR_NONE},
-        mem, &answer, out);
+    return operator_do(service, options, "GET", operator_path(options, "devices", "", mem),
+                       STR_NONE, mem, out);
 }
 
 static void put_line(struct buf *out, const char *label, struct str text)
@@ -106,27 +99,13 @@ static void put_identity(struct buf *out, yyjson_val *identity)
     put_line(out, "etag", json_member_str(identity, "etag"));
 }
 
-static void print_json(yyjson_val *value)
-{
-    struct buf out = {0};
-    json_put_value(&out, value);
-    buf_put_char(&out, '\n');
-    term_print(&out);
-    buf_done(&out);
-}
-
 static int show(struct service *service, const struct operator_options *options)
 {
     struct arena mem = {0};
-    struct buf out = {0};
     yyjson_val *identity;
     int code = fetch(service, options, &mem, &identity);
-    if (code == EXIT_OK && options->json)
-        print_json(identity);
-    else if (code == EXIT_OK)
-        put_identity(&out, identity);
-    term_print(&out);
-    buf_done(&out);
+    if (code == EXIT_OK)
+        operator_print(identity, options, put_identity);
     arena_done(&mem);
     return code;
 }
@@ -210,7 +189,7 @@ static int create(struct service *service, const struct operator_options *option
     put_new(&body, options);
     int code = put(service, options, buf_str(&body), STR_NONE, &mem, &made);
     if (code == EXIT_OK && options->json)
-        print_json(made);
+        operator_print(made, options, put_identity);
     else if (code == EXIT_OK)
         say(options, "created");
     buf_done(&body);
@@ -294,7 +273,7 @@ static int switch_status(struct service *service, const struct operator_options 
     yyjson_val *now;
     int code = change(service, options, apply, &mem, &now);
     if (code == EXIT_OK && options->json)
-        print_json(now);
+        operator_print(now, options, put_identity);
     else if (code == EXIT_OK)
         say(options, done);
     arena_done(&mem);

@@ -5,7 +5,7 @@
 #include "base/codec.h"
 #include "base/time.h"
 #include "model/devicebound.h"
-#include <errno.h>
+#include "wire/bag.h"
 #include <string.h>
 
 enum { COLUMN = 28 };
@@ -36,53 +36,22 @@ static const struct operator_command commands[] = {
 
 /* ---- sending ---- */
 
-static enum err read_file(const char *path, struct buf *out, struct why *why)
-{
-    bool standard = str_eq(str_from(path), STR("-"));
-    FILE *file = standard ? stdin : fopen(path, "re");
-    if (!file)
-        return err_fail(ERR_NOT_FOUND, why, "--file: cannot open '%s': %s", path, strerror(errno));
-    out->len =
-        fread(buf_room(out, MESSAGE_BOUND_SIZE_MAX + 1), 1, MESSAGE_BOUND_SIZE_MAX + 1, file);
-    enum err err = ERR_OK;
-    if (ferror(file))
-        err = err_fail(ERR_OUTSIDE, why, "--file: '%s' cannot be read: %s", path, strerror(errno));
-    else if (out->len > MESSAGE_BOUND_SIZE_MAX)
-        err = err_fail(ERR_LIMIT, why, "--file: '%s' has more than %d bytes", path,
-                       MESSAGE_BOUND_SIZE_MAX);
-    if (!standard)
-        fclose(file);
-    return err;
-}
-
 static enum err read_body(const struct operator_options *options, struct buf *out, struct why *why)
 {
     if ((options->text != NULL) == (options->file != NULL))
         return err_fail(ERR_BAD_INPUT, why, "what shall it say? Give a TEXT or --file");
     if (options->file)
-        return read_file(options->file, out, why);
+        return operator_read_file(options->file, MESSAGE_BOUND_SIZE_MAX, out, why);
     buf_put(out, str_from(options->text));
     return ERR_OK;
 }
 
-/* A header ends with its line, and its name before the first colon. */
+/* A header ends with its line. */
 static bool one_line(struct str text)
 {
     for (size_t i = 0; i < text.len; i++)
         if ((unsigned char)text.ptr[i] < ' ' || text.ptr[i] == 0x7f)
             return false;
-    return true;
-}
-
-/* Names of properties are names of headers. */
-static bool is_token(struct str name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i];
-        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        if (!plain && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
-            return false;
-    }
     return true;
 }
 
@@ -96,9 +65,9 @@ static enum err put_head(struct heads *heads, const char *prefix, struct str nam
 {
     if (!value)
         return ERR_OK;
-    if (!one_line(name) || memchr(name.ptr, ':', name.len) || !one_line(str_from(value)))
-        return err_fail(ERR_BAD_INPUT, why,
-                        "a name has no colon, and neither name nor value control characters");
+    if (!one_line(str_from(value)))
+        return err_fail(ERR_BAD_INPUT, why, "%s%.*s: a value has no control characters", prefix,
+                        STR_ARG(name));
     if (*value)
         heads->lines[heads->count++] = str_format(mem, "%s%.*s: %s", prefix, STR_ARG(name), value);
     else /* curl takes a header without a value as one to be left out */
@@ -124,29 +93,23 @@ static enum err put_heads(const struct operator_options *options, struct heads *
         const char *property = options->properties.items[i], *equals = strchr(property, '=');
         if (!equals || equals == property)
             return err_fail(ERR_BAD_INPUT, why, "--property wants NAME=VALUE, not '%s'", property);
-        if (!is_token(str_of(property, (size_t)(equals - property))))
+        struct str name = str_of(property, (size_t)(equals - property));
+        if (!bag_name_valid(name))
             return err_fail(ERR_BAD_INPUT, why,
                             "--property '%s': a name has letters, digits and !#$%%&'*+-.^_`|~ only",
                             property);
-        err = put_head(heads, "iothub-app-", str_of(property, (size_t)(equals - property)),
-                       equals + 1, mem, why);
+        err = put_head(heads, "iothub-app-", name, equals + 1, mem, why);
     }
     return err;
 }
 
-static void print_json(yyjson_val *value)
+static void put_sent(struct buf *out, yyjson_val *sent)
 {
-    struct buf out = {0};
-    json_put_value(&out, value);
-    buf_put_char(&out, '\n');
-    term_print(&out);
-    buf_done(&out);
-}
-
-static struct str path_of(const struct operator_options *options, const char *tail,
-                          struct arena *mem)
-{
-    return str_format(mem, "%.*s/%s", STR_ARG(operator_path(options, "devices", "", mem)), tail);
+    buf_put(out, STR("message "));
+    term_put_safe(out, json_member_str(sent, "messageId"), SIZE_MAX);
+    buf_put(out, STR(" waits until "));
+    term_put_safe(out, json_member_str(sent, "expiryTimeUtc"), SIZE_MAX);
+    buf_put_char(out, '\n');
 }
 
 static int send(struct service *service, const struct operator_options *options)
@@ -166,26 +129,17 @@ static int send(struct service *service, const struct operator_options *options)
     else
         code = operator_ask(
             service, options,
-            &(struct service_request){.method = "POST",
-                                      .path = path_of(options, "messages/devicebound", &mem),
-                                      .body = body.len > 0 ? buf_str(&body) : STR(""),
-                                      .etag = STR_NONE,
-                                      .continue_at = STR_NONE,
-                                      .headers = heads.lines,
-                                      .header_count = heads.count},
+            &(struct service_request){
+                .method = "POST",
+                .path = operator_path(options, "devices", "/messages/devicebound", &mem),
+                .body = body.len > 0 ? buf_str(&body) : STR(""),
+                .etag = STR_NONE,
+                .continue_at = STR_NONE,
+                .headers = heads.lines,
+                .header_count = heads.count},
             &mem, &answer, &sent);
-    struct buf out = {0};
-    if (code == EXIT_OK && options->json) {
-        print_json(sent);
-    } else if (code == EXIT_OK) {
-        buf_put(&out, STR("message "));
-        term_put_safe(&out, json_member_str(sent, "messageId"), SIZE_MAX);
-        buf_put(&out, STR(" waits until "));
-        term_put_safe(&out, json_member_str(sent, "expiryTimeUtc"), SIZE_MAX);
-        buf_put_char(&out, '\n');
-        term_print(&out);
-    }
-    buf_done(&out);
+    if (code == EXIT_OK)
+        operator_print(sent, options, put_sent);
     buf_done(&body);
     arena_done(&mem);
     return code;
@@ -193,46 +147,37 @@ static int send(struct service *service, const struct operator_options *options)
 
 /* ---- purging ---- */
 
+static void put_purged(struct buf *out, yyjson_val *done)
+{
+    buf_printf(out, "%lld messages dropped\n",
+               (long long)yyjson_get_sint(yyjson_obj_get(done, "totalMessagesPurged")));
+}
+
 static int purge(struct service *service, const struct operator_options *options)
 {
     struct arena mem = {0};
-    struct service_answer answer;
     yyjson_val *done;
-    int code = operator_ask(service, options,
-                            &(struct service_request){.method = "DELETE",
-                                                      .path = path_of(options, "commands", &mem),
-                                                      .body = STR_NONE,
-                                                      .etag = STR_NONE,
-                                                      .continue_at = STR_NONE},
-                            &mem, &answer, &done);
-    if (code == EXIT_OK && options->json)
-        print_json(done);
-    else if (code == EXIT_OK)
-        printf("%lld messages dropped\n",
-               (long long)yyjson_get_sint(yyjson_obj_get(done, "totalMessagesPurged")));
+    int code =
+        operator_do(service, options, "DELETE",
+                    operator_path(options, "devices", "/commands", &mem), STR_NONE, &mem, &done);
+    if (code == EXIT_OK)
+        operator_print(done, options, put_purged);
     arena_done(&mem);
     return code;
 }
 
 /* ---- feedback ---- */
 
-static void print_record(const struct operator_options *options, yyjson_val *record)
+static void put_record(struct buf *out, yyjson_val *record)
 {
     static const char *const members[] = {"enqueuedTimeUtc", "deviceId", "originalMessageId"};
-    struct buf out = {0};
-    if (options->json) {
-        json_put_value(&out, record);
-    } else {
-        for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
-            struct str text = json_member_str(record, members[i]);
-            term_put_cell(&out, text, text.len < COLUMN ? COLUMN : text.len);
-            buf_put_char(&out, ' ');
-        }
-        term_put_safe(&out, json_member_str(record, "statusCode"), SIZE_MAX);
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        struct str text = json_member_str(record, members[i]);
+        term_put_cell(out, text, text.len < COLUMN ? COLUMN : text.len);
+        buf_put_char(out, ' ');
     }
-    buf_put_char(&out, '\n');
-    term_print(&out);
-    buf_done(&out);
+    term_put_safe(out, json_member_str(record, "statusCode"), SIZE_MAX);
+    buf_put_char(out, '\n');
 }
 
 /* One batch; `*more` when there was one. It is shown before it is taken: what was not seen is not lost. */
@@ -240,8 +185,7 @@ static int take_batch(struct service *service, const struct operator_options *op
 {
     struct arena mem = {0};
     struct service_answer answer;
-    yyjson_val *batch, *record, *none;
-    size_t i, count;
+    yyjson_val *batch, *none;
     struct service_request request = {.method = "GET",
                                       .path = STR("/messages/serviceBound/feedback"),
                                       .body = STR_NONE,
@@ -250,7 +194,7 @@ static int take_batch(struct service *service, const struct operator_options *op
     int code = operator_ask(service, options, &request, &mem, &answer, &batch);
     *more = code == EXIT_OK && yyjson_is_arr(batch) && answer.etag.len > 0;
     if (*more) {
-        yyjson_arr_foreach(batch, i, count, record) print_record(options, record);
+        operator_print(batch, options, put_record);
         request.method = options->keep ? "POST" : "DELETE";
         request.path = str_format(&mem, "/messages/serviceBound/feedback/%.*s%s",
                                   STR_ARG(answer.etag), options->keep ? "/abandon" : "");

@@ -4,6 +4,7 @@
 #include "base/codec.h"
 #include "model/devicebound.h"
 #include "model/quota_board.h"
+#include <errno.h>
 #include <getopt.h>
 #include <stddef.h>
 #include <string.h>
@@ -331,4 +332,21 @@ void operator_print(yyjson_val *answer, const struct operator_options *options, 
     }
     term_print(&out);
     buf_done(&out);
+}
+
+enum err operator_read_file(const char *path, size_t size_max, struct buf *out, struct why *why)
+{
+    bool standard = str_eq(str_from(path), STR("-"));
+    FILE *file = standard ? stdin : fopen(path, "re");
+    if (!file)
+        return err_fail(ERR_NOT_FOUND, why, "--file: cannot open '%s': %s", path, strerror(errno));
+    out->len = fread(buf_room(out, size_max + 1), 1, size_max + 1, file);
+    enum err err = ERR_OK;
+    if (ferror(file))
+        err = err_fail(ERR_OUTSIDE, why, "--file: '%s' cannot be read: %s", path, strerror(errno));
+    else if (out->len > size_max)
+        err = err_fail(ERR_LIMIT, why, "--file: '%s' has more than %zu bytes", path, size_max);
+    if (!standard)
+        fclose(file);
+    return err;
 }

@@ -73,6 +73,10 @@ int operator_do(struct service *service, const struct operator_options *options,
 typedef void operator_row(struct buf *out, yyjson_val *row);
 void operator_print(yyjson_val *answer, const struct operator_options *options, operator_row *put);
 
+/* What is in the file of --file, at most `size_max` bytes; "-" is standard input. ERR_NOT_FOUND, ERR_OUTSIDE,
+ * ERR_LIMIT, in words for the operator. */
+enum err operator_read_file(const char *path, size_t size_max, struct buf *out, struct why *why);
+
 /* Run a query and print its rows, as the options say (query_cli.c). */
 int query_print(struct service *service, const struct operator_options *options, struct str text);
 

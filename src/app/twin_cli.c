@@ -2,7 +2,6 @@
 #include "app/operator_cli.h"
 #include "app/term.h"
 #include "model/twin.h"
-#include <errno.h>
 #include <string.h>
 
 enum { LABEL = 24, DEPTH_MAX = 16, INDENT = 2 };
@@ -87,56 +86,19 @@ static void put_twin(struct buf *out, yyjson_val *twin)
     put_section(out, "reported", yyjson_obj_get(properties, "reported"));
 }
 
-static void print_twin(const struct operator_options *options, yyjson_val *twin)
-{
-    struct buf out = {0};
-    if (options->json) {
-        json_put_value(&out, twin);
-        buf_put_char(&out, '\n');
-    } else {
-        put_twin(&out, twin);
-    }
-    term_print(&out);
-    buf_done(&out);
-}
-
 static int show(struct service *service, const struct operator_options *options)
 {
     struct arena mem = {0};
-    struct service_answer answer;
     yyjson_val *twin;
-    int code =
-        operator_ask(service, options,
-                     &(struct service_request){.method = "GET",
-                                               .path = operator_path(options, "twins", "", &mem),
-                                               .body = STR_NONE,
-                                               .etag = STR_NONE,
-                                               .continue_at = STR_NONE},
-                     &mem, &answer, &twin);
+    int code = operator_do(service, options, "GET", operator_path(options, "twins", "", &mem),
+                           STR_NONE, &mem, &twin);
     if (code == EXIT_OK)
-        print_twin(options, twin);
+        operator_print(twin, options, put_twin);
     arena_done(&mem);
     return code;
 }
 
 /* ---- updating ---- */
-
-static enum err read_file(const char *path, struct buf *out, struct why *why)
-{
-    bool standard = str_eq(str_from(path), STR("-"));
-    FILE *file = standard ? stdin : fopen(path, "re");
-    if (!file)
-        return err_fail(ERR_NOT_FOUND, why, "--file: cannot open '%s': %s", path, strerror(errno));
-    out->len = fread(buf_room(out, TWIN_BODY_MAX + 1), 1, TWIN_BODY_MAX + 1, file);
-    enum err err = ERR_OK;
-    if (ferror(file))
-        err = err_fail(ERR_OUTSIDE, why, "--file: '%s' cannot be read: %s", path, strerror(errno));
-    else if (out->len > TWIN_BODY_MAX)
-        err = err_fail(ERR_LIMIT, why, "--file: '%s' has more than %d bytes", path, TWIN_BODY_MAX);
-    if (!standard)
-        fclose(file);
-    return err;
-}
 
 /* `what` names the option for the complaint. */
 static enum err check_object(struct str text, const char *what, struct why *why)
@@ -199,7 +161,7 @@ static enum err put_patch(const struct operator_options *options, struct buf *ou
         return put_parts(options, out, why);
     enum err err = ERR_OK;
     if (options->file)
-        err = read_file(options->file, out, why);
+        err = operator_read_file(options->file, TWIN_BODY_MAX, out, why);
     else
         buf_put(out, str_from(options->text));
     return err ? err : check_patch(buf_str(out), options->file ? "--file" : "the patch", why);
@@ -226,7 +188,7 @@ static int update(struct service *service, const struct operator_options *option
         code = operator_ask(service, options, &request, &mem, &answer, &twin);
     }
     if (code == EXIT_OK)
-        print_twin(options, twin);
+        operator_print(twin, options, put_twin);
     buf_done(&body);
     arena_done(&mem);
     return code;
