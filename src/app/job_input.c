@@ -61,7 +61,7 @@ static enum err add_id(struct id_list *list, struct str id, const char *place, s
 {
     if (!identity_id_valid(id))
         return err_fail(ERR_BAD_INPUT, why, "%s %zu: '%.*s' is not a device id", place, at,
-                        STR_ARG(str_take(id, SHOWN_MAX)));
+                        STR_ARG(str_clip(id, SHOWN_MAX)));
     if (list->count++ == POLICY_TARGETS_MAX)
         return err_fail(ERR_LIMIT, why, "there are more than %d devices: make several jobs of them",
                         POLICY_TARGETS_MAX);

@@ -278,7 +278,7 @@ enum err service_judge(const struct service *service, const struct service_answe
             err = kinds[i].err;
     if (answer->message.len > 0)
         return err_fail(err, why, "%.*s (%ld %.*s)",
-                        STR_ARG(str_take(answer->message, sizeof why->text - 60)), answer->status,
+                        STR_ARG(str_clip(answer->message, sizeof why->text - 60)), answer->status,
                         STR_ARG(answer->error));
     return err_fail(err, why, "the answer was %ld, which says nothing more: is it a hub's port?",
                     answer->status);

@@ -126,7 +126,7 @@ static enum err take_faults(struct work *work, struct lane *lane, struct str bod
         uint32_t device = find(work, lane, faults[i].id);
         if (!harmless || device == UINT32_MAX)
             return err_fail(ERR_BAD_INPUT, why, "device %.*s: %.*s", STR_ARG(faults[i].id),
-                            STR_ARG(str_take(faults[i].text, 150)));
+                            STR_ARG(str_clip(faults[i].text, 150)));
         if (lane->stage == STAGE_MAKE && work->roster->keys[device].len > 0)
             --*done;
         if (lane->stage == STAGE_MAKE)

@@ -68,7 +68,7 @@ enum err sim_unknown_word(struct str word, const char *place, const char *const 
             distance = d;
         }
     }
-    struct str shown = str_take(word, SIM_WORD_MAX);
+    struct str shown = str_clip(word, SIM_WORD_MAX);
     if (nearest)
         return err_fail(ERR_BAD_INPUT, why, "%s does not know '%.*s'; is '%s' meant?", where,
                         STR_ARG(shown), nearest);

@@ -50,6 +50,13 @@ struct str str_take(struct str s, size_t n)
     return (struct str){s.ptr, n < s.len ? n : s.len};
 }
 
+struct str str_clip(struct str s, size_t n)
+{
+    while (n > 0 && n < s.len && ((unsigned char)s.ptr[n] & 0xC0) == 0x80)
+        n--;
+    return str_take(s, n);
+}
+
 bool str_cut(struct str s, char sep, struct str *head, struct str *rest)
 {
     const char *at = s.len ? memchr(s.ptr, sep, s.len) : NULL;

@@ -37,6 +37,8 @@ bool str_ends(struct str s, struct str suffix);
 /* The rest after the first `n` bytes (n may exceed the length: empty). */
 struct str str_skip(struct str s, size_t n);
 struct str str_take(struct str s, size_t n);
+/* At most `n` bytes of UTF-8, cut between characters: how a sentence shows what somebody sent. */
+struct str str_clip(struct str s, size_t n);
 /* Cut at the first `sep`: what stands before goes to `*head`, what follows is left in `*rest`, and
  * true is returned; without a `sep` all goes to `*head`, `*rest` is STR_NONE, false is returned. */
 bool str_cut(struct str s, char sep, struct str *head, struct str *rest);

@@ -114,7 +114,7 @@ static enum err put_part(struct exchange *exchange, struct store_reader *reader)
         return err;
     if (!job && first)
         return err_fault(ERR_NOT_FOUND, FAULT_JOB_NOT_FOUND, &work->why, "Job %.*s not found.",
-                         STR_ARG(str_take(stream->id, JOB_ID_MAX)));
+                         STR_ARG(str_clip(stream->id, JOB_ID_MAX)));
     stream->over = !job; /* its history is purged */
     if (!job)
         return ERR_OK;

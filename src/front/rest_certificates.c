@@ -85,7 +85,7 @@ static const struct authority *find(struct exchange *exchange)
         refuse(exchange,
                err_fault(ERR_NOT_FOUND, FAULT_CERTIFICATE_NOT_FOUND, &why,
                          "There is no certificate '%.*s'.",
-                         STR_ARG(str_take(name, AUTHORITY_NAME_MAX))),
+                         STR_ARG(str_clip(name, AUTHORITY_NAME_MAX))),
                &why);
     return found;
 }

@@ -137,7 +137,7 @@ static void get_run(struct read_work *work, struct read_context *context)
     if (work->result == ERR_OK && reading.count == 0)
         work->result = err_fault(ERR_NOT_FOUND, FAULT_CONFIGURATION_NOT_FOUND, &work->why,
                                  "Configuration %.*s not found",
-                                 STR_ARG(str_take(exchange->segments[1], CONFIGURATION_ID_MAX)));
+                                 STR_ARG(str_clip(exchange->segments[1], CONFIGURATION_ID_MAX)));
     if (work->result != ERR_OK)
         return;
     work->result = put_one(exchange, context, &reading.rows[0], true);

@@ -140,7 +140,7 @@ static void get_run(struct read_work *work, struct read_context *context)
         return;
     if (!job || !stands_at(exchange, job, &work->mem)) {
         work->result = err_fault(ERR_NOT_FOUND, FAULT_JOB_NOT_FOUND, &work->why,
-                                 "Job %.*s not found.", STR_ARG(str_take(id, JOB_ID_MAX)));
+                                 "Job %.*s not found.", STR_ARG(str_clip(id, JOB_ID_MAX)));
         return;
     }
     job_put_json_open(&exchange->out, job);

@@ -55,7 +55,7 @@ void rest_message_route_get(struct exchange *exchange)
     }
     refuse(exchange,
            err_fault(ERR_NOT_FOUND, FAULT_NOT_FOUND, &why, "There is no route '%.*s'.",
-                     STR_ARG(str_take(name, MESSAGE_ROUTE_NAME_MAX))),
+                     STR_ARG(str_clip(name, MESSAGE_ROUTE_NAME_MAX))),
            &why);
 }
 

@@ -71,7 +71,7 @@ void rest_policy_get(struct exchange *exchange)
     struct why why;
     refuse(exchange,
            err_fault(ERR_NOT_FOUND, FAULT_NOT_FOUND, &why, "There is no policy '%.*s'.",
-                     STR_ARG(str_take(name, POLICY_NAME_MAX))),
+                     STR_ARG(str_clip(name, POLICY_NAME_MAX))),
            &why);
 }
 

@@ -95,7 +95,7 @@ static enum err find(struct authority_change *change, struct authority *all, siz
         return ERR_OK;
     return err_fault(ERR_NOT_FOUND, FAULT_CERTIFICATE_NOT_FOUND, why,
                      "There is no certificate '%.*s'.",
-                     STR_ARG(str_take(change->name, AUTHORITY_NAME_MAX)));
+                     STR_ARG(str_clip(change->name, AUTHORITY_NAME_MAX)));
 }
 
 static enum err add(struct authority_change *change, struct hub_turn *turn, struct authority *all,

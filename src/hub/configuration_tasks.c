@@ -35,7 +35,7 @@ enum err configuration_check_metric(struct str name, struct str text, struct are
                                     struct query **out, struct why *why)
 {
     struct why reason;
-    struct str shown = str_take(name, 64);
+    struct str shown = str_clip(name, 64);
     if (query_compile(text, QUERY_FULL, mem, out, &reason) != ERR_OK)
         return err_fault(ERR_BAD_INPUT, FAULT_CONFIGURATION_METRIC, why, "metric %.*s: %s",
                          STR_ARG(shown), reason.text);
@@ -73,7 +73,7 @@ static enum err check_etag(const struct configuration *old, struct str if_match,
 static enum err missing(struct str id, struct why *why)
 {
     return err_fault(ERR_NOT_FOUND, FAULT_CONFIGURATION_NOT_FOUND, why,
-                     "Configuration %.*s not found", STR_ARG(str_take(id, CONFIGURATION_ID_MAX)));
+                     "Configuration %.*s not found", STR_ARG(str_clip(id, CONFIGURATION_ID_MAX)));
 }
 
 /* ---- put ---- */

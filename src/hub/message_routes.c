@@ -26,7 +26,7 @@ static enum err take_away(struct route_change *change, struct message_route *all
     const struct message_route *old = message_route_find(all, *count, name);
     if (!old)
         return err_fault(ERR_NOT_FOUND, FAULT_NOT_FOUND, why, "There is no route '%.*s'.",
-                         STR_ARG(str_take(name, MESSAGE_ROUTE_NAME_MAX)));
+                         STR_ARG(str_clip(name, MESSAGE_ROUTE_NAME_MAX)));
     if (str_eq(old->name, MESSAGE_ROUTE_FALLBACK))
         return err_fault(ERR_DENIED, FAULT_INVALID_OPERATION, why,
                          "$fallback can be disabled, not removed");

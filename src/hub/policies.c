@@ -14,7 +14,7 @@ static struct policy *copy_all(struct policy_change *change, const struct policy
 static enum err unknown(struct str name, struct why *why)
 {
     return err_fault(ERR_NOT_FOUND, FAULT_NOT_FOUND, why, "There is no policy '%.*s'.",
-                     STR_ARG(str_take(name, POLICY_NAME_MAX)));
+                     STR_ARG(str_clip(name, POLICY_NAME_MAX)));
 }
 
 static size_t count_service(const struct policy *all, size_t count)

@@ -21,7 +21,7 @@ static struct str sent_version(struct arena *mem, struct str if_match)
         text = str_take(str_skip(text, 1), text.len - 2);
     return base64_decode(mem, text, &number) && str_to_u64(number, UINT64_MAX, &unused)
                ? number
-               : str_take(text, ETAG_SHOWN_MAX);
+               : str_clip(text, ETAG_SHOWN_MAX);
 }
 
 static enum err check_etag(struct hub_turn *turn, const struct entity *entity, struct str if_match,
@@ -80,15 +80,15 @@ static enum err check_parent(struct hub_turn *turn, const struct identity *next,
     const struct entity *parent = name.len > 0 ? turn_device(turn, name, STR("")) : NULL;
     if (str_eq(name, next->device_id))
         return REFUSE_SCOPE(why, "Device %.*s cannot be its own parent",
-                            STR_ARG(str_take(next->device_id, IDENTITY_ID_MAX)));
+                            STR_ARG(str_clip(next->device_id, IDENTITY_ID_MAX)));
     if (name.len > 0 && !parent && may_come)
         return ERR_OK;
     if (!parent || !parent->id.iot_edge || !str_eq(parent->id.device_scope, scope))
         return REFUSE_SCOPE(why, "%.*s is the scope of no IoT Edge device of this hub",
-                            STR_ARG(str_take(scope, SCOPE_SHOWN_MAX)));
+                            STR_ARG(str_clip(scope, SCOPE_SHOWN_MAX)));
     if (next->iot_edge && has_parent(&parent->id, next->device_scope))
         return REFUSE_SCOPE(why, "Device %.*s is a child of this one",
-                            STR_ARG(str_take(name, IDENTITY_ID_MAX)));
+                            STR_ARG(str_clip(name, IDENTITY_ID_MAX)));
     return ERR_OK;
 }
 
@@ -242,8 +242,8 @@ static enum err check_write(struct hub_turn *turn, const struct identity_write *
         return is_module
                    ? err_fault(ERR_CONFLICT, FAULT_MODULE_ALREADY_EXISTS, why,
                                "A module with ID '%.*s' already exists on device with ID '%.*s'.",
-                               STR_ARG(str_take(write->module_id, ID_SHOWN_MAX)),
-                               STR_ARG(str_take(write->device_id, ID_SHOWN_MAX)))
+                               STR_ARG(str_clip(write->module_id, ID_SHOWN_MAX)),
+                               STR_ARG(str_clip(write->device_id, ID_SHOWN_MAX)))
                    : err_fault(ERR_CONFLICT, FAULT_DEVICE_ALREADY_EXISTS, why,
                                "A device with ID '%.*s' is already registered.",
                                STR_ARG(write->device_id));

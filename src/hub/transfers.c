@@ -84,7 +84,7 @@ static struct entry *find(struct transfers *transfers, struct str id)
 static enum err missing(struct str id, struct why *why)
 {
     return err_fault(ERR_NOT_FOUND, FAULT_JOB_NOT_FOUND, why, "Job %.*s not found.",
-                     STR_ARG(str_take(id, TRANSFER_ID_SIZE)));
+                     STR_ARG(str_clip(id, TRANSFER_ID_SIZE)));
 }
 
 /* ---- at a start ---- */

@@ -23,7 +23,7 @@ static enum err check_room(const struct job_engine *engine, const struct hub_tur
 static enum err no_such_job(struct str id, struct why *why)
 {
     return err_fault(ERR_NOT_FOUND, FAULT_JOB_NOT_FOUND, why, "Job %.*s not found.",
-                     STR_ARG(str_take(id, JOB_ID_MAX)));
+                     STR_ARG(str_clip(id, JOB_ID_MAX)));
 }
 
 static enum err not_final(const struct job *job, struct why *why)

@@ -41,7 +41,7 @@ static enum err value_of(const struct finding *f, const struct entity *entity, s
         return ERR_OK;
     return err_fault(ERR_LIMIT, FAULT_ARGUMENT_INVALID, why,
                      "perTag: tags.%s of %.*s is longer than %d bytes", f->policy->per_tag_path,
-                     STR_ARG(str_take(entity->id.device_id, 64)), JOB_GROUP_VALUE_MAX);
+                     STR_ARG(str_clip(entity->id.device_id, 64)), JOB_GROUP_VALUE_MAX);
 }
 
 static enum err add(struct finding *f, struct str value, uint32_t number, struct why *why)

@@ -22,7 +22,7 @@ static enum err only(yyjson_val *root, const char *where, const char *const *nam
         for (size_t i = 0; i < count; i++)
             known |= str_eq(json_str(key), str_from(names[i]));
         if (!known)
-            return BAD("%s.%.*s is not known", where, STR_ARG(str_take(json_str(key), 64)));
+            return BAD("%s.%.*s is not known", where, STR_ARG(str_clip(json_str(key), 64)));
     }
     return ERR_OK;
 }

@@ -42,7 +42,7 @@ static enum err check_id(yyjson_val *root, struct str path_id, struct arena *mem
     struct str sent = yyjson_is_str(value) ? json_str(value) : value_text(value, mem);
     if (!str_eq(sent, path_id))
         return BAD("jobId '%.*s' differs from the job id '%.*s' of the path",
-                   STR_ARG(str_take(sent, JOB_ID_MAX)), STR_ARG(path_id));
+                   STR_ARG(str_clip(sent, JOB_ID_MAX)), STR_ARG(path_id));
     return ERR_OK;
 }
 
@@ -186,7 +186,7 @@ static enum err check_members(yyjson_val *twin, struct why *why)
         if (!found)
             return BAD("updateTwin.%.*s is not a member of a twin; desired properties stand in "
                        "updateTwin.properties.desired",
-                       STR_ARG(str_take(json_str(key), 64)));
+                       STR_ARG(str_clip(json_str(key), 64)));
     }
     return ERR_OK;
 }
@@ -358,7 +358,7 @@ enum err job_change_read(yyjson_val *root, int64_t *window_s, yyjson_val **polic
         struct str name = json_str(key);
         if (!str_eq(name, STR("maxExecutionTimeInSeconds")) && !str_eq(name, STR("policy")))
             return BAD("'%.*s' cannot be changed; maxExecutionTimeInSeconds and policy can",
-                       STR_ARG(str_take(name, 64)));
+                       STR_ARG(str_clip(name, 64)));
     }
     *policy = yyjson_obj_get(root, "policy");
     *window_s = 0;
@@ -391,7 +391,7 @@ enum err job_retry_read(yyjson_val *root, int64_t *start_ticks, int64_t *window_
             !str_eq(name, STR("startTime")))
             return BAD("'%.*s' is taken from the first job; startTime, maxExecutionTimeInSeconds "
                        "and policy can be given",
-                       STR_ARG(str_take(name, 64)));
+                       STR_ARG(str_clip(name, 64)));
     }
     *policy = yyjson_obj_get(root, "policy");
     if (!is_absent(yyjson_obj_get(root, "startTime"))) {

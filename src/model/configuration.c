@@ -40,7 +40,7 @@ static enum err add_setting(struct gathering *g, const struct str *names, size_t
         return BAD_CONTENT(
             "'%.*s' is null: a configuration sets properties, and takes its own away "
             "when it ends",
-            STR_ARG(str_take(names[count - 1], NAME_SHOWN_MAX)));
+            STR_ARG(str_clip(names[count - 1], NAME_SHOWN_MAX)));
     if (out->count == CONFIGURATION_SETTINGS_MAX)
         return BAD_CONTENT("a configuration sets %d properties at most",
                            CONFIGURATION_SETTINGS_MAX);
@@ -87,11 +87,11 @@ static enum err gather_path(struct gathering *g, struct str path, yyjson_val *va
     if (!str_starts(path, root) || (more && path.ptr[root.len] != '.'))
         return BAD_CONTENT("'%.*s' must be properties.desired, or a path below it like "
                            "properties.desired.fan",
-                           STR_ARG(str_take(path, NAME_SHOWN_MAX)));
+                           STR_ARG(str_clip(path, NAME_SHOWN_MAX)));
     for (rest = str_skip(path, root.len + 1); more;) {
         more = str_cut(rest, '.', &name, &rest);
         if (name.len == 0 || count == TWIN_DEPTH_MAX)
-            return BAD_CONTENT("'%.*s' is no path", STR_ARG(str_take(path, NAME_SHOWN_MAX)));
+            return BAD_CONTENT("'%.*s' is no path", STR_ARG(str_clip(path, NAME_SHOWN_MAX)));
         names[count++] = name;
     }
     g->claim = g->module.ptr ? count : 0; /* a layer has all of what it names */
@@ -117,7 +117,7 @@ static enum err note_module(struct gathering *g, struct str id, struct edge_modu
     if (*out)
         return ERR_OK;
     if (!identity_id_valid(id) || (id.ptr[0] == '$' && !identity_is_system_module(id)))
-        return BAD_CONTENT("'%.*s' is no id of a module", STR_ARG(str_take(id, NAME_SHOWN_MAX)));
+        return BAD_CONTENT("'%.*s' is no id of a module", STR_ARG(str_clip(id, NAME_SHOWN_MAX)));
     if (content->module_count == IDENTITY_MODULES_ALL)
         return BAD_CONTENT("a device has %d modules at most", IDENTITY_MODULES_MAX);
     *out = &content->modules[content->module_count++];
@@ -165,7 +165,7 @@ static enum err gather_module(struct gathering *g, struct str id, yyjson_val *ma
     yyjson_val *key, *value;
     if (!yyjson_is_obj(map))
         return BAD_CONTENT("content.modulesContent.%.*s must be an object",
-                           STR_ARG(str_take(id, NAME_SHOWN_MAX)));
+                           STR_ARG(str_clip(id, NAME_SHOWN_MAX)));
     enum err err = note_module(g, id, &module);
     if (err != ERR_OK)
         return err;
@@ -320,7 +320,7 @@ static enum err read_texts(yyjson_val *object, const char *what, size_t count_ma
         if (!yyjson_is_str(value) || yyjson_get_len(value) > text_max ||
             yyjson_get_len(key) > name_max || yyjson_get_len(key) == 0)
             return BAD("%s.%.*s must be a text of at most %zu bytes, its name has %zu at most",
-                       what, STR_ARG(str_take(json_str(key), NAME_SHOWN_MAX)), text_max, name_max);
+                       what, STR_ARG(str_clip(json_str(key), NAME_SHOWN_MAX)), text_max, name_max);
     }
     return ERR_OK;
 }

@@ -25,7 +25,7 @@ enum err identity_missing(struct str device_id, struct str module_id, bool devic
     if (module_id.len > 0 && device_exists)
         return err_fault(ERR_NOT_FOUND, FAULT_MODULE_NOT_FOUND, why,
                          "Module %.*s on device %.*s not registered",
-                         STR_ARG(str_take(module_id, IDENTITY_ID_MAX)), STR_ARG(device_id));
+                         STR_ARG(str_clip(module_id, IDENTITY_ID_MAX)), STR_ARG(device_id));
     return err_fault(ERR_NOT_FOUND, FAULT_DEVICE_NOT_FOUND, why, "Device %.*s not registered",
                      STR_ARG(device_id));
 }

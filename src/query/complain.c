@@ -32,18 +32,9 @@ static struct place find_place(struct str text, size_t at)
     return place;
 }
 
-static struct str take_characters(struct str s, size_t size_max)
-{
-    if (s.len <= size_max)
-        return s;
-    while (size_max > 0 && is_inside_character(s.ptr[size_max]))
-        size_max--;
-    return str_take(s, size_max);
-}
-
 struct str complain_cut(struct str word)
 {
-    return take_characters(word, COMPLAIN_WORD_MAX);
+    return str_clip(word, COMPLAIN_WORD_MAX);
 }
 
 /* What stands around `at`, on one line whatever the query contains. */
@@ -62,7 +53,7 @@ static size_t print_excerpt(char *out, size_t size, struct str text, size_t at)
     while (first < at && is_inside_character(text.ptr[first]))
         first++;
     struct str before = str_of(text.ptr + first, at - first);
-    struct str after = take_characters(str_skip(text, at), side);
+    struct str after = str_clip(str_skip(text, at), side);
     int len = snprintf(out, size, "%s%.*s%s%.*s", head, STR_ARG(before), mark, STR_ARG(after));
     for (int i = 0; i < len; i++)
         if ((unsigned char)out[i] < ' ')

@@ -97,6 +97,27 @@ static void trimming(void **state)
         check_str(cases[i].rule, str_trim(str_from(cases[i].text)), str_from(cases[i].trimmed));
 }
 
+static void what_is_shown_is_cut_between_characters(void **state)
+{
+    static const struct {
+        const char *rule, *text;
+        size_t max;
+        const char *shown;
+    } cases[] = {
+        {"a short text is whole", "ab", 3, "ab"},
+        {"one that just fits too", "ab\xE2\x82\xAC", 5, "ab\xE2\x82\xAC"},
+        {"ASCII is cut at the byte", "abc", 2, "ab"},
+        {"a character that does not fit goes", "ab\xE2\x82\xAC", 4, "ab"},
+        {"with its first byte alone", "ab\xE2\x82\xAC", 3, "ab"},
+        {"the one before stays", "\xC3\xA9\xC3\xA9", 3, "\xC3\xA9"},
+        {"nothing fits into nothing", "\xC3\xA9", 0, ""},
+        {"nothing", "", 5, ""},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        check_str(cases[i].rule, str_clip(str_from(cases[i].text), cases[i].max),
+                  str_from(cases[i].shown));
+}
+
 static void copies_outlive_and_end_in_nul(void **state)
 {
     struct arena mem = {0};
@@ -254,6 +275,7 @@ int main(void)
         cmocka_unit_test(taking_and_skipping_stay_inside),
         cmocka_unit_test(cutting_at_a_separator),
         cmocka_unit_test(trimming),
+        cmocka_unit_test(what_is_shown_is_cut_between_characters),
         cmocka_unit_test(copies_outlive_and_end_in_nul),
         cmocka_unit_test(unsigned_numbers),
         cmocka_unit_test(signed_numbers),

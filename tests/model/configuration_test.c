@@ -113,6 +113,28 @@ static void every_rule_of_a_body(void **state)
     }
 }
 
+/* The sentence goes into a JSON body. Found by the fuzzer. */
+static void a_refusal_that_shows_a_long_name_is_utf8(void **state)
+{
+    for (size_t shift = 0; shift < 4; shift++) {
+        struct buf body = {0};
+        buf_put(&body, STR("{'content':{'deviceContent':{'"));
+        buf_put(&body, str_take(STR("abc"), shift));
+        while (body.len < 120)
+            buf_put(&body, STR("\xF0\x9F\x98\x80"));
+        buf_put(&body, STR("':1}}}"));
+        buf_put_char(&body, '\0');
+        struct configuration c;
+        struct why why = {0};
+        yyjson_val *json = read_quoted(&mem, body.ptr);
+        check_int("it is no path", configuration_read(STR("c1"), json, NULL, 7, &mem, &c, &why),
+                  ERR_BAD_INPUT);
+        check("the sentence is UTF-8", str_is_utf8(str_from(why.text)));
+        buf_done(&body);
+        arena_reset(&mem);
+    }
+}
+
 static void names_with_a_dollar_sign_at_the_root_are_passed_over(void **state)
 {
     static const struct {
@@ -234,6 +256,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(every_rule_of_a_body, reset),
+        cmocka_unit_test_teardown(a_refusal_that_shows_a_long_name_is_utf8, reset),
         cmocka_unit_test_teardown(names_with_a_dollar_sign_at_the_root_are_passed_over, reset),
         cmocka_unit_test_teardown(ids, reset),
         cmocka_unit_test_teardown(a_change_keeps_what_it_does_not_name, reset),
