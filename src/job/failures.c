@@ -7,8 +7,8 @@ static const char other[] = "Other";
 
 static bool is_group(const struct failure_group *group, struct str code, struct str message)
 {
-    return str_eq(str_from(group->code), str_take(code, sizeof(group->code) - 1)) &&
-           str_eq(str_from(group->message), str_take(message, FAILURE_MESSAGE_MAX));
+    return str_eq(str_from(group->code), str_clip(code, sizeof(group->code) - 1)) &&
+           str_eq(str_from(group->message), str_clip(message, FAILURE_MESSAGE_MAX));
 }
 
 static struct failure_group *find(struct failures *failures, struct str code, struct str message)
@@ -22,8 +22,10 @@ static struct failure_group *find(struct failures *failures, struct str code, st
         return &failures->groups[FAILURE_GROUPS_MAX];
     struct failure_group *group = &failures->groups[failures->count++];
     *group = (struct failure_group){0};
-    snprintf(group->code, sizeof(group->code), "%.*s", STR_ARG(code));
-    snprintf(group->message, sizeof(group->message), "%.*s", STR_ARG(message));
+    snprintf(group->code, sizeof(group->code), "%.*s",
+             STR_ARG(str_clip(code, sizeof(group->code) - 1)));
+    snprintf(group->message, sizeof(group->message), "%.*s",
+             STR_ARG(str_clip(message, FAILURE_MESSAGE_MAX)));
     return group;
 }
 

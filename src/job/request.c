@@ -90,7 +90,7 @@ static enum err check_condition(struct str condition, struct arena *mem, struct 
     enum err err = query_compile(condition, QUERY_CONDITION, mem, &query, why);
     if (err != ERR_OK) {
         struct why inner = *why;
-        return BAD("queryCondition: %.*s", (int)sizeof(inner.text) - 20, inner.text);
+        return BAD("queryCondition: %s", inner.text);
     }
     return ERR_OK;
 }
