@@ -1,5 +1,7 @@
 #include "store/checkpoint.h"
 #include "base/banned.h"
+#include "base/log.h"
+#include "model/fault.h"
 #include "store/store.h"
 #include <assert.h>
 #include <stdio.h>
@@ -86,14 +88,29 @@ static int be_patient(void *arg, int tries)
     return 1;
 }
 
+/* A sync that failed may have lost what was copied before it, and the system says so only once: the next
+ * one succeeds and has saved nothing. From now on the log is the only good copy. It is kept, and
+ * copied from its beginning when the hub is started the next time. */
+static void distrust(struct checkpoint *c)
+{
+    if (!c->distrusted)
+        log_error("the database could not be synced: its log is kept until the hub is started anew",
+                  LOG_TEXT_Z("file", c->db.path));
+    c->distrusted = true;
+}
+
 /* Copy what can be copied beside the writer. Gives the number of frames left, -1 when the disk let
  * us down: the next pass tries again, and the writer meets the same trouble by itself. */
 static int copy(struct checkpoint *c)
 {
+    if (c->distrusted) /* a log that has all been copied is begun anew by the writer */
+        return -1;
     int total = 0, copied = 0;
     int rc =
         sqlite3_wal_checkpoint_v2(c->db.handle, "main", SQLITE_CHECKPOINT_PASSIVE, &total, &copied);
     atomic_fetch_add(&c->passes, 1);
+    if (rc == SQLITE_IOERR_FSYNC)
+        distrust(c);
     if (rc != SQLITE_OK || total < 0)
         return -1;
     pthread_mutex_lock(&c->lock);
@@ -103,11 +120,46 @@ static int copy(struct checkpoint *c)
     return total - copied;
 }
 
+static bool sync_file(struct checkpoint *c)
+{
+    sqlite3_file *file = NULL;
+    sqlite3_file_control(c->db.handle, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    assert(file && file->pMethods);
+    if (file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) == SQLITE_OK)
+        return true;
+    distrust(c);
+    return false;
+}
+
+static int copied_frames(struct checkpoint *c)
+{
+    pthread_mutex_lock(&c->lock);
+    int copied = c->copied;
+    pthread_mutex_unlock(&c->lock);
+    return copied;
+}
+
+/* SQLite syncs the file when the log begins anew, and the writer waits: 45 ms after 32 MiB of pages at
+ * random places. So what has been copied goes to the disk before, beside the writer, and what was
+ * copied meanwhile again, until little is left. Gives the frames left to copy, -1 as copy() does. */
+static int settle(struct checkpoint *c)
+{
+    int left = -1;
+    for (int i = 0; i < CHECKPOINT_SETTLE; i++) {
+        int before = copied_frames(c);
+        if (!sync_file(c) || (left = copy(c)) < 0 || copied_frames(c) - before <= CHECKPOINT_REST)
+            break;
+    }
+    return c->distrusted ? -1 : left;
+}
+
 /* Copy the rest while the writer waits; the log begins anew unless a reader still needs it. */
 static bool begin_anew(struct checkpoint *c)
 {
     pthread_mutex_lock(c->writing);
     int rc = sqlite3_wal_checkpoint_v2(c->db.handle, "main", SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+    if (rc == SQLITE_IOERR_FSYNC)
+        distrust(c);
     if (rc == SQLITE_OK) {
         pthread_mutex_lock(&c->lock);
         atomic_store(&c->frames, 0);
@@ -141,6 +193,11 @@ static bool pass(struct checkpoint *c)
         left = now;
     }
     if (left < 0 || atomic_load(&c->frames) < CHECKPOINT_RESTART)
+        return true;
+    if (left > CHECKPOINT_REST && checkpoint_wal_bytes(c) < STORE_WAL_SOFT)
+        return false;
+    left = settle(c);
+    if (left < 0)
         return true;
     bool patient = take_patience(c);
     return (patient || left <= CHECKPOINT_REST) && begin_anew(c);
@@ -190,9 +247,11 @@ static void *checkpoint_main(void *arg)
 enum err checkpoint_now(struct checkpoint *c, struct why *why)
 {
     pthread_mutex_lock(&c->passing);
-    (void)copy(c);
-    bool done = begin_anew(c);
-    enum err err = done ? ERR_OK : db_fail(&c->db, sqlite3_errcode(c->db.handle), why);
+    enum err err = ERR_OK;
+    if (copy(c) < 0 || settle(c) < 0 || !begin_anew(c))
+        err = c->distrusted ? err_fault(ERR_OUTSIDE, FAULT_SERVICE_UNAVAILABLE, why,
+                                        "%s could not be synced", c->db.path)
+                            : db_fail(&c->db, sqlite3_errcode(c->db.handle), why);
     pthread_mutex_unlock(&c->passing);
     return err;
 }

@@ -6,7 +6,7 @@
  * SQLite's own checkpoint runs inside a commit and stalls the hub for half a second. Here a thread
  * with a connection of its own copies pages while the writer goes on. What came in meanwhile is
  * copied by the next pass, so the log would never be empty; once it is large and little is left to
- * copy, the thread holds the writer for that moment and lets the log begin anew. Readers with old
+ * copy and to sync, the thread holds the writer for that moment and lets the log begin anew. Readers with old
  * snapshots hinder both: the fuller the log, the longer the thread waits for them. */
 #pragma once
 #include "store/db.h"
@@ -18,8 +18,9 @@ enum {
     CHECKPOINT_RESTART = (32 << 20) / DB_FRAME_SIZE, /* frames from where on the log begins anew */
     CHECKPOINT_REST =
         (1 << 20) / DB_FRAME_SIZE, /* at most so many are copied while the writer waits */
-    CHECKPOINT_IDLE_MS = 1000,     /* a pass at least so often, when there is anything */
-    CHECKPOINT_RETRY_MS = 20,      /* after readers were in the way */
+    CHECKPOINT_SETTLE = 4,     /* syncs of the file beside the writer, at most, before it waits */
+    CHECKPOINT_IDLE_MS = 1000, /* a pass at least so often, when there is anything */
+    CHECKPOINT_RETRY_MS = 20,  /* after readers were in the way */
     /* Over STORE_WAL_SOFT the writer waits this long for readers to go, and not again before long.
      */
     CHECKPOINT_PATIENCE_MS = 150,
@@ -36,6 +37,7 @@ struct checkpoint {
     bool running, threaded; /* set once */
     bool stop, asked;       /* under lock */
     int copied;             /* under lock: frames that are in the file */
+    bool distrusted;        /* under passing: a sync failed, so the log is never begun anew */
     bool hindered;          /* the thread's own: readers were in the way of a large log */
     int64_t patience_until; /* the thread's own, monotonic ns: wait for readers */
     int64_t patience_next;  /* the thread's own: when it may do so again */

@@ -98,6 +98,8 @@ static void sqlite_store_close(struct store *store)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
     checkpoint_stop(&s->checkpoint);
+    if (s->checkpoint.distrusted) /* the last one to close would copy the log, and remove it */
+        sqlite3_db_config(s->db.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite_care_end(s);
     db_close(&s->db);
     lock_release(s->lock_fd);

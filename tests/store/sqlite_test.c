@@ -554,6 +554,30 @@ static void a_full_disk_under_the_checkpoint_heals_by_itself(void **state)
     assert_true(has_device(store_main(store), 500));
 }
 
+/* Linux reports a failed sync once: the next one succeeds, and what was lost stays lost. */
+static void a_file_that_could_not_be_synced_leaves_the_log_whole(void **state)
+{
+    ok(open_store("lossy"));
+    struct sqlite_store *s = (struct sqlite_store *)store;
+    ok(write_many(1, 500));
+    lossy_vfs_arm(&(struct lossy_plan){.sync_fails_from = 2}); /* the log's own is the first */
+    assert_int_equal(checkpoint_now(&s->checkpoint, &why), ERR_OUTSIDE);
+    lossy_vfs_arm(&(struct lossy_plan){0});
+    lossy_vfs_lie("muster.db");
+    assert_int_equal(checkpoint_now(&s->checkpoint, &why), ERR_OUTSIDE);
+    ok(write_device(1000, "{}")); /* the hub goes on */
+    store_close(store);
+    store = NULL;
+    lossy_vfs_lie(NULL);
+    lossy_vfs_lose();
+    ok(open_store("lossy"));
+    s = (struct sqlite_store *)store;
+    assert_true(has_device(store_main(store), 500));
+    assert_true(has_device(store_main(store), 1000));
+    ok(checkpoint_now(&s->checkpoint, &why));
+    assert_true(has_device(store_main(store), 500));
+}
+
 struct reading {
     struct store_reader *reader;
     atomic_bool stop;
@@ -650,6 +674,8 @@ int main(void)
         RULE("a checkpoint begins the log anew", a_checkpoint_begins_the_log_anew),
         RULE("a full disk under the checkpoint heals by itself",
              a_full_disk_under_the_checkpoint_heals_by_itself),
+        RULE("a file that could not be synced leaves the log whole",
+             a_file_that_could_not_be_synced_leaves_the_log_whole),
         RULE("readers and the checkpoint thread disturb nobody",
              readers_and_the_checkpoint_thread_disturb_nobody),
     };
