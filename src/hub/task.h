@@ -124,9 +124,6 @@ void turn_outbox_done(struct hub_turn *turn, uint64_t upto); /* rows up to this 
 const struct message_route *turn_routes(struct hub_turn *turn, size_t *count);
 void turn_set_routes(struct hub_turn *turn, const struct message_route *routes, size_t count);
 
-/* A deep copy that outlives the turn. */
-struct job *job_copy(struct arena *mem, const struct job *job);
-
 /* Used by the loop in hub.c. `tasks` is linked by mail.next, in order. Runs all four steps and
  * replies. Never fails as a whole: each task carries its own outcome. */
 void turn_run(struct hub_turn *turn, struct mail *tasks);

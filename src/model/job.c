@@ -121,3 +121,14 @@ bool job_type_read(struct str word, enum job_type *out)
         }
     return false;
 }
+
+struct job *job_copy(struct arena *mem, const struct job *job)
+{
+    struct job *copy = arena_new(mem, struct job);
+    *copy = *job;
+    struct str *texts[] = {&copy->id,     &copy->condition, &copy->body, &copy->failure_reason,
+                           &copy->policy, &copy->parent,    &copy->list, &copy->failures};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        *texts[i] = str_copy(mem, *texts[i]);
+    return copy;
+}

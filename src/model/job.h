@@ -65,6 +65,9 @@ struct job {
     uint32_t owner, epoch; /* which node carries it, how often it changed hands */
 };
 
+/* With all its texts. */
+struct job *job_copy(struct arena *mem, const struct job *job);
+
 bool job_id_valid(struct str id); /* 1 to 64 of letters, digits, - _ . : */
 bool job_is_final(enum job_state state);
 const char *job_state_word(enum job_state state); /* "cancelled", two l */
