@@ -1,5 +1,5 @@
 #include "base/banned.h"
-#include "store/sqlite_store.h"
+#include "store/sqlite_write.h"
 #include <assert.h>
 
 /* ---- writing ---- */
@@ -99,15 +99,17 @@ static enum err change_notice(struct db *db, const struct notice_change *change,
     return db_run(db, query, why);
 }
 
-enum err sqlite_write_messages(struct db *db, const struct store_commit *commit, uint64_t *rows,
-                               struct why *why)
+enum err sqlite_write_messages(struct writing *w)
 {
+    struct db *db = w->db;
+    const struct store_commit *commit = w->commit;
+    struct why *why = w->why;
     enum err err = ERR_OK;
     for (size_t i = 0; !err && i < commit->message_count; i++)
-        err = change_message(db, &commit->messages[i], rows, why);
+        err = change_message(db, &commit->messages[i], &w->rows, why);
     for (size_t i = 0; !err && i < commit->notice_count; i++)
         err = change_notice(db, &commit->notices[i], why);
-    *rows += commit->notice_count;
+    w->rows += commit->notice_count;
     if (err || !commit->next_sequence)
         return err;
     assert(commit->next_sequence <= INT64_MAX);
@@ -115,7 +117,7 @@ enum err sqlite_write_messages(struct db *db, const struct store_commit *commit,
     if (err)
         return err;
     bind_int(query, 1, (int64_t)commit->next_sequence);
-    ++*rows;
+    w->rows++;
     return db_run(db, query, why);
 }
 

@@ -6,7 +6,8 @@
  *   sqlite_batch.c  values of a section, many rows at a time
  *   sqlite_fleet.c  which numbers it has
  *   sqlite_index.c  entries of path indexes; index_care.c which there are; index_fill.c how they begin
- *   sqlite_write.c  a commit
+ *   sqlite_write.c  a commit; sqlite_write.h which rows it has
+ *   sqlite_write_entities.c, _jobs.c, _tables.c  those rows
  *   sqlite_jobs.c   rows of jobs
  *   sqlite_messages.c  messages to devices, notices to services
  *   sqlite_configurations.c   rows of configurations
@@ -150,8 +151,6 @@ enum err sqlite_read_setting(struct store_reader *reader, struct str name, struc
 enum err sqlite_configurations(struct store_reader *reader, struct str id,
                                bool (*visit)(void *, const struct configuration *), void *arg,
                                struct why *why);
-enum err sqlite_write_transfers(struct db *db, const struct store_commit *commit, uint64_t *rows,
-                                struct why *why);
 enum err sqlite_transfers(struct store_reader *reader,
                           bool (*visit)(void *, const struct transfer *), void *arg,
                           struct why *why);
@@ -180,8 +179,6 @@ enum err sqlite_job_list(struct store_reader *reader, uint32_t job, struct arena
                          struct str *out, struct why *why);
 enum err sqlite_read_routes(struct store_reader *reader, struct arena *mem,
                             struct message_route **out, size_t *count, struct why *why);
-enum err sqlite_write_uploads(struct db *db, const struct store_commit *commit, uint64_t *rows,
-                              struct why *why);
 enum err sqlite_uploads(struct store_reader *reader, bool (*visit)(void *, const struct upload *),
                         void *arg, struct why *why);
 enum err sqlite_outbox(struct store_reader *reader, uint64_t after,
@@ -205,9 +202,6 @@ enum err sqlite_message_text(struct store_reader *reader, uint64_t sequence, boo
 enum err sqlite_next_sequence(struct store_reader *reader, uint64_t *out, struct why *why);
 enum err sqlite_notices(struct store_reader *reader, enum notice_kind kind, struct str token,
                         bool (*visit)(void *, const struct notice *), void *arg, struct why *why);
-/* Inside a commit: its messages, its notices, their next number. */
-enum err sqlite_write_messages(struct db *db, const struct store_commit *commit, uint64_t *rows,
-                               struct why *why);
 
 /* Devices that a commit creates and deletes, inside its transaction. */
 enum err sqlite_fleet_change(struct db *db, const roaring_bitmap_t *come,

@@ -1,6 +1,6 @@
 /* Import and export jobs. */
 #include "base/banned.h"
-#include "store/sqlite_store.h"
+#include "store/sqlite_write.h"
 #include <stdio.h>
 
 static enum err write_transfer(struct db *db, const struct transfer *row, struct why *why)
@@ -23,11 +23,13 @@ static enum err write_transfer(struct db *db, const struct transfer *row, struct
     return db_run(db, query, why);
 }
 
-enum err sqlite_write_transfers(struct db *db, const struct store_commit *commit, uint64_t *rows,
-                                struct why *why)
+enum err sqlite_write_transfers(struct writing *w)
 {
+    struct db *db = w->db;
+    const struct store_commit *commit = w->commit;
+    struct why *why = w->why;
     enum err err = ERR_OK;
-    for (size_t i = 0; !err && i < commit->transfer_count; i++, ++*rows)
+    for (size_t i = 0; !err && i < commit->transfer_count; i++, w->rows++)
         err = write_transfer(db, &commit->transfers[i], why);
     if (err || commit->transfers_before == 0)
         return err;
@@ -35,7 +37,7 @@ enum err sqlite_write_transfers(struct db *db, const struct store_commit *commit
     if (err)
         return err;
     bind_int(query, 1, commit->transfers_before);
-    ++*rows;
+    w->rows++;
     return db_run(db, query, why);
 }
 

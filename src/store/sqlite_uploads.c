@@ -1,12 +1,14 @@
 /* Uploads that devices have begun. */
 #include "base/banned.h"
-#include "store/sqlite_store.h"
+#include "store/sqlite_write.h"
 
-enum err sqlite_write_uploads(struct db *db, const struct store_commit *commit, uint64_t *rows,
-                              struct why *why)
+enum err sqlite_write_uploads(struct writing *w)
 {
+    struct db *db = w->db;
+    const struct store_commit *commit = w->commit;
+    struct why *why = w->why;
     enum err err = ERR_OK;
-    for (size_t i = 0; !err && i < commit->upload_count; i++, ++*rows) {
+    for (size_t i = 0; !err && i < commit->upload_count; i++, w->rows++) {
         const struct upload_change *change = &commit->uploads[i];
         sqlite3_stmt *query =
             db_query(db, change->remove ? SQL_REMOVE_UPLOAD : SQL_WRITE_UPLOAD, &err, why);
