@@ -254,10 +254,14 @@ bool sas_covers(const struct sas_token *token, const struct str *hosts, size_t h
 
 bool sas_names_identity(const struct sas_token *token)
 {
-    struct str host, path, word, id;
-    cut_scope(token->scope[0], &host, &path);
-    str_cut(path, '/', &word, &id);
-    return str_eq_nocase(word, STR("devices")) && id.len > 0;
+    for (size_t reading = 0; reading < 2; reading++) {
+        struct str host, path, word, id;
+        cut_scope(token->scope[reading], &host, &path);
+        str_cut(path, '/', &word, &id);
+        if (str_eq_nocase(word, STR("devices")) && id.len > 0)
+            return true;
+    }
+    return false;
 }
 
 /* ---- making ---- */

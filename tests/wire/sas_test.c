@@ -324,6 +324,7 @@ static const struct {
     {"6: encoded twice", HOST "%2Fdevices%2Fdev%2523%25201", "/devices/dev# 1", BOTH},
     {"6: encoded twice, meant once", HOST "%2Fdevices%2Fdev%2523%25201", "/devices/dev%23%201",
      BOTH},
+    {"all of it encoded twice", HOST "%252Fdevices%252Fdev-01", "/devices/dev-01", BOTH},
     {"three times is too much", HOST "%2Fdevices%2Fdev%252523", "/devices/dev#", SERVICE},
     {"G: any device", HOST "%2Fdevices", "/devices/dev-01/messages/events", BOTH},
     {"G: but no twins", HOST "%2Fdevices", "/twins/dev-01", SERVICE},
@@ -366,6 +367,8 @@ static const struct {
     {HOST "%2FDEVICES%2Fdev-01", true},
     {HOST "%2Fdevices%2Fdev-01%2Fmodules%2Fm", true},
     {HOST "%2Ftwins%2Fdev-01", false},
+    {HOST "%252Fdevices%252Fdev-01", true}, /* encoded twice, as its ids may be */
+    {HOST "%252Fdevices", false},
 };
 
 static void only_a_scope_with_a_device_goes_without_policy(void **state)
