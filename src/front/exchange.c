@@ -6,9 +6,9 @@
 
 enum { EXCHANGE_BLOCK_SIZE = 896 }; /* enough for most, and malloc has such pieces at hand */
 
-/* A UUID of a part that is drawn once and a number that counts: the kernel's generator for each
- * request would cost as much as reading its head. */
-static void write_request_id(struct front *front, char out[37])
+/* Of a part that is drawn once and a number that counts: the kernel's generator for each request would
+ * cost as much as reading its head. */
+void exchange_draw_id(struct front *front, char out[REQUEST_ID_SIZE])
 {
     static const char digits[] = "0123456789abcdef";
     uint64_t number = atomic_fetch_add(&front->request_number, 1);
@@ -37,7 +37,7 @@ struct exchange *exchange_create(struct front *front, struct net_conn *conn)
     exchange->last_event_id = STR_NONE;
     exchange->status = 200;
     arena_init(&exchange->mem, EXCHANGE_BLOCK_SIZE);
-    write_request_id(front, exchange->request_id);
+    exchange_draw_id(front, exchange->request_id);
     return exchange;
 }
 
@@ -71,16 +71,22 @@ static struct str message_text(struct arena *mem, const struct why *why, uint32_
     return text;
 }
 
+struct str exchange_tracking(const char *id, struct str time, struct arena *mem)
+{
+    char digits[REQUEST_ID_SIZE];
+    size_t at = 0;
+    for (const char *c = id; *c; c++)
+        if (*c != '-')
+            digits[at++] = *c;
+    return str_format(mem, "%.*s-G:0-TimeStamp:%.*s", (int)at, digits, STR_ARG(time));
+}
+
 static struct str tracking_id(struct exchange *exchange)
 {
-    char time[TIME_TEXT_MAX], id[33];
+    char time[TIME_TEXT_MAX];
     struct clock *clock = exchange->front->config.clock;
     size_t length = time_print_us(clock->wall_ticks(clock), time);
-    size_t at = 0;
-    for (const char *c = exchange->request_id; *c && at < 32; c++)
-        if (*c != '-')
-            id[at++] = *c;
-    return str_format(&exchange->mem, "%.*s-G:0-TimeStamp:%.*s", (int)at, id, (int)length, time);
+    return exchange_tracking(exchange->request_id, str_of(time, length), &exchange->mem);
 }
 
 static void put_form_a(struct exchange *exchange, uint32_t fault, struct str text)

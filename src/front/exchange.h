@@ -17,6 +17,7 @@ enum {
     EXCHANGE_SEGMENTS_MAX = 8,
     EXCHANGE_HEADERS_MAX = 320, /* of an answer: the properties of a message, and our own */
     JSON_DEPTH_MAX = 64,        /* containers inside each other in any request */
+    REQUEST_ID_SIZE = 37,       /* a UUID and its NUL */
 };
 
 enum error_form {
@@ -57,7 +58,7 @@ struct exchange {
     struct buf out;
     struct http_header *headers; /* in mem */
     size_t header_count, header_cap;
-    char request_id[37];
+    char request_id[REQUEST_ID_SIZE];
 
     /* what it travels with */
     struct hub_task *task;
@@ -86,6 +87,12 @@ struct exchange {
     size_t body_max;      /* bytes; 0: as its route says */
     int64_t length, rest; /* of the answer: of all its body, and what of it is not yet read */
 };
+
+/* A UUID, the next of this front, NUL-terminated. Any thread. */
+void exchange_draw_id(struct front *front, char out[REQUEST_ID_SIZE]);
+/* "{32 digits of the id}-G:0-TimeStamp:{time}", in `mem`: what an error says, so that its line in the log
+ * can be found. */
+struct str exchange_tracking(const char *id, struct str time, struct arena *mem);
 
 struct exchange *exchange_create(struct front *front, struct net_conn *conn);
 void exchange_destroy(struct exchange *exchange);

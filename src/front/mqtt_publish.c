@@ -130,18 +130,26 @@ static void put_twin_error(struct mqtt_session *session, const struct mqtt_op *o
 {
     uint32_t fault = fault_of(err, why);
     struct clock *clock = session->front->config.clock;
-    char time[TIME_TEXT_MAX];
+    char time[TIME_TEXT_MAX], id[REQUEST_ID_SIZE];
     size_t length = time_print_full(clock->wall_ticks(clock), time);
+    struct arena mem = {0};
     struct buf body = {0};
+    const char *message = why->text[0] ? why->text : fault_name(fault);
+    exchange_draw_id(session->front, id);
+    log_info_some("twin request refused", LOG_TEXT_Z("request", id),
+                  LOG_STR("device", session->owner.device),
+                  LOG_STR("module", session->owner.module), LOG_INT("code", fault),
+                  LOG_TEXT_Z("reason", message));
     buf_put(&body, STR("{"));
     json_put_member_i64(&body, "errorCode", fault);
-    json_put_member_str(&body, "trackingId", STR("0-G:0"));
-    json_put_member_str(&body, "message", str_from(why->text[0] ? why->text : fault_name(fault)));
+    json_put_member_str(&body, "trackingId", exchange_tracking(id, str_of(time, length), &mem));
+    json_put_member_str(&body, "message", str_from(message));
     json_put_member_raw(&body, "info", STR("{}"));
     json_put_member_str(&body, "timestampUtc", str_of(time, length));
     buf_put(&body, STR("}"));
     put_twin_result(session, op, fault_status(fault), TOPIC_NO_VERSION, buf_str(&body));
     buf_done(&body);
+    arena_done(&mem);
 }
 
 /* PUBACKs leave in the order of the publishes (MQTT 3.1.1, 4.6). */
