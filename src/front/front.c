@@ -1,4 +1,5 @@
 #include "front/front.h"
+#include "front/mqtt.h"
 #include "wire/x509.h"
 
 struct front *front_create(const struct front_config *config)
@@ -11,6 +12,8 @@ struct front *front_create(const struct front_config *config)
         front->config.http_request_ms = HTTP_REQUEST_MS;
     if (front->config.stream_trust_ms == 0)
         front->config.stream_trust_ms = STREAM_TRUST_MS;
+    if (front->config.mqtt_connect_ms == 0)
+        front->config.mqtt_connect_ms = MQTT_CONNECT_MS;
     front->hosts[front->host_count++] = str_from(config->host);
     front->hosts[front->host_count++] = STR("localhost");
     front->hosts[front->host_count++] = STR("127.0.0.1");

@@ -45,8 +45,8 @@ struct front_config {
     const uint8_t *blob_key;             /* BLOB_KEY_SIZE bytes that sign their addresses */
     const struct webhook_stats *webhook; /* NULL: there is none */
     const char *host;                    /* the hub's name; localhost and 127.0.0.1 count as well */
-    int64_t http_idle_ms, http_request_ms, stream_trust_ms; /* 0: the defaults */
-    bool strict_azure;                                      /* what Azure lacks is refused */
+    int64_t http_idle_ms, http_request_ms, stream_trust_ms, mqtt_connect_ms; /* 0: the defaults */
+    bool strict_azure; /* what Azure lacks is refused */
 };
 
 struct front {

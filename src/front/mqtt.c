@@ -92,7 +92,7 @@ struct mqtt_session *mqtt_session_create(struct front *front, struct net_conn *c
     session->acks_last = &session->acks;
     arena_init(&session->mem, SESSION_BLOCK_SIZE);
     net_limit_out(conn, MQTT_OUT_MAX);
-    net_deadline_ms(conn, MQTT_CONNECT_MS);
+    net_deadline_ms(conn, front->config.mqtt_connect_ms);
     return session;
 }
 

@@ -69,7 +69,8 @@ void house_start(struct house *house, const struct house_config *config)
                                                        .host = HOUSE_HOST,
                                                        .http_idle_ms = config->http_idle_ms,
                                                        .http_request_ms = config->http_request_ms,
-                                                       .stream_trust_ms = config->stream_trust_ms});
+                                                       .stream_trust_ms = config->stream_trust_ms,
+                                                       .mqtt_connect_ms = config->mqtt_connect_ms});
     house->net = net_create(&(struct net_config){.thread_count = config->loops ? config->loops : 2,
                                                  .tls = rig_tls(),
                                                  .clock = clock_system()});

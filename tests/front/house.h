@@ -32,8 +32,8 @@ struct house {
     uint16_t https_port, mqtt_port;
 };
 struct house_config {
-    unsigned loops;                                         /* 0: two */
-    int64_t http_idle_ms, http_request_ms, stream_trust_ms; /* 0: the front's */
+    unsigned loops;                                                          /* 0: two */
+    int64_t http_idle_ms, http_request_ms, stream_trust_ms, mqtt_connect_ms; /* 0: the front's */
 };
 void house_start(struct house *house, const struct house_config *config);
 /* End it as `muster serve` does. The folder stays, for house_events. */

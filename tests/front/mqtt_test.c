@@ -135,6 +135,38 @@ static void the_first_packet_has_a_limit_of_its_own(void **state)
     end(&house);
 }
 
+/* What comes of a CONNECT and then no more: the time is from the opening on, whatever came. */
+static const struct {
+    const char *rule;
+    size_t sent; /* bytes of a CONNECT */
+} silences[] = {
+    {"no byte", 0},
+    {"the type alone", 1},
+    {"a head without a body", 2},
+    {"half a CONNECT", 40},
+};
+
+static void who_does_not_say_connect_in_time_is_let_go(void **state)
+{
+    struct house house;
+    house_start(&house, &(struct house_config){.mqtt_connect_ms = 300});
+    house_register(&house, "d");
+    for (size_t i = 0; i < 2 * sizeof silences / sizeof *silences; i++) {
+        bool ws = i % 2;
+        struct line line;
+        struct buf packet = {0};
+        struct mqtt_connect connect = house_connect(&house, "d");
+        put_connect(&packet, &connect);
+        open_line(&line, &house, ws);
+        struct str part = str_take(buf_str(&packet), silences[i / 2].sent);
+        if (part.len > 0)
+            line_send(&line, part);
+        line_expect_end(&line);
+        buf_done(&packet);
+    }
+    end(&house);
+}
+
 /* ---- order and back-pressure ---- */
 
 static void pubacks_leave_in_the_order_of_the_publishes(void **state)
@@ -549,6 +581,7 @@ int main(void)
         cmocka_unit_test(frames_may_be_cut_anywhere),
         cmocka_unit_test(what_came_before_a_close_frame_still_counts),
         cmocka_unit_test(the_first_packet_has_a_limit_of_its_own),
+        cmocka_unit_test(who_does_not_say_connect_in_time_is_let_go),
         cmocka_unit_test(pubacks_leave_in_the_order_of_the_publishes),
         cmocka_unit_test(a_flood_makes_the_device_wait_and_loses_nothing),
         cmocka_unit_test(a_device_that_reads_its_twin_many_times_at_once_gets_every_answer),
