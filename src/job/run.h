@@ -18,7 +18,7 @@
 enum run_phase { RUN_WAITING, RUN_RESOLVING, RUN_RUNNING, RUN_DRAINING };
 
 enum {
-    PURGE_AT_ONCE = 1000,            /* jobs looked up together */
+    HISTORY_AT_ONCE = 1000,          /* jobs looked up together */
     JOB_REJECTED_STATUS = 400,       /* a device that answers this or more has refused */
     OUTCOME_SHARED_SIZE_MAX = 256,   /* bytes of an answer that is looked for among earlier ones */
     OUTCOME_SHARED_COUNT_MAX = 1024, /* how many of them a job remembers */
@@ -148,6 +148,12 @@ struct configure {         /* configurations at work */
     struct hub_timer rest_timer, look_timer;
 };
 
+struct history {                    /* final jobs that are old enough to go */
+    uint32_t jobs[HISTORY_AT_ONCE]; /* newest first */
+    size_t count;
+    struct hub_timer timer;
+};
+
 struct job_engine {
     struct hub_engine base;
     struct job_engine_config config;
@@ -159,22 +165,23 @@ struct job_engine {
     uint64_t last_order;     /* of a start */
     uint64_t turn_last;      /* who took devices last */
     uint32_t active;         /* queued and running, for active_max */
-    struct hub_timer retry_timer, pace_timer, purge_timer;
+    struct hub_timer retry_timer, pace_timer;
     struct live_jobs live;
     struct waiters waiters;
     struct configure configure;
+    struct history history;
     struct hub_timer grace_timer; /* after a start, devices have time to come back */
     bool grace_over;
     bool paused;               /* the store failed: wait for retry_timer */
     roaring_bitmap_t *able;    /* devices that can take calls, as far as we were told */
     size_t resolving_count;    /* targets that are being looked for */
     roaring_bitmap_t *deleted; /* devices deleted while any of those, or of `running`, was there */
-    uint32_t purge[PURGE_AT_ONCE]; /* jobs to remove, newest first */
-    size_t purge_count;
-    struct bucket bucket; /* of the hub's pace */
-    bool day_over;        /* the day's messages are used up: look again when pace_timer fires */
+    struct bucket bucket;      /* of the hub's pace */
+    bool day_over; /* the day's messages are used up: look again when pace_timer fires */
     struct job_engine_stats stats;
 };
+
+/* run.c: a run comes, is told things, and goes; its tasks in the turns. */
 
 /* A task that belongs to a run and frees itself. */
 struct run_task {
@@ -189,15 +196,18 @@ void *run_task_start(struct run *run, size_t size, const struct hub_task_ops *op
 
 struct run *run_find(struct job_engine *engine, uint32_t number);      /* NULL when gone */
 struct run *run_add(struct job_engine *engine, const struct job *job); /* WAITING */
-void run_todo(struct run *run);
+void run_todo(struct run *run); /* the next turn looks at it */
+/* One that waits: is it due, it looks for its targets; else its timer is set. */
+void run_look_at(struct run *run);
 /* After a commit: take over what the stored job says; ends the run when there is nothing left to
  * do. */
 void run_committed(struct run *run, const struct job *job);
 void run_destroy(struct run *run);
-/* When no job looks for its targets or runs, nobody asks who was deleted. */
-void forget_deleted(struct job_engine *engine);
 void run_start_window(struct run *run); /* arms the timer of the window's end */
 void run_move_window(struct run *run, int64_t end_ticks);
+
+/* engine.c: when no job looks for its targets or runs, nobody asks who was deleted. */
+void forget_deleted(struct job_engine *engine);
 
 /* awake.c: who runs, and whom a turn looks at. A run that is in no list of the engine may be woken
  * as well: nothing happens. */
@@ -295,6 +305,12 @@ void configure_start(struct job_engine *engine);
 void configure_stop(struct job_engine *engine);
 bool configure_busy(const struct job_engine *engine);
 void configure_collect(struct job_engine *engine, size_t room);
+
+/* history.c: final jobs that are older than the configuration wants go, some rows a turn. */
+void history_start(struct job_engine *engine);
+void history_stop(struct job_engine *engine);
+bool history_busy(const struct job_engine *engine);
+void history_purge(struct job_engine *engine);
 
 /* groups.c: at most so many in flight of each value of a tag. */
 void groups_add(struct run_groups *groups, const roaring_bitmap_t *targets); /* the next group */
