@@ -214,7 +214,7 @@ void job_engine_destroy(struct job_engine *engine)
     if (!engine)
         return;
     hub_set_engine(engine->hub, NULL);
-    method_runs_abandon(engine->hub);
+    method_calls_abandon(engine->hub);
     hub_drain(engine->hub); /* its own steps and target sets that are still under way */
     hub_timer_stop(engine->hub, &engine->retry_timer);
     hub_timer_stop(engine->hub, &engine->pace_timer);

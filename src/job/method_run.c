@@ -1,30 +1,7 @@
-#include "job/failures.h"
+#include "job/method_step.h"
 #include "job/records.h"
-#include "job/run.h"
 #include "model/fault.h"
 #include <assert.h>
-#include <stdio.h>
-
-/* A step of a method job: outcomes that came in go on record, and intents to call go on record
- * before the calls are sent. One transaction for both. */
-struct step {
-    struct run_task task;
-    bool expired;
-    size_t ended_count; /* of the head of run->ended */
-    size_t made_count;  /* of calls: those that were not sent are freed with the task */
-    size_t call_count;  /* of calls: those that are to be sent */
-    bool acted_on;
-    struct failing failing;
-    struct job after;
-    uint32_t next_outcome;
-    uint32_t timed_out, rejected; /* of those recorded here */
-    struct outcome_new {
-        struct str key;
-        uint32_t id;
-    } * fresh; /* outcomes first met in this step, in task.mem */
-    size_t fresh_count;
-    struct job_call *calls[];
-};
 
 enum {
     STEP_ENDED_MAX = 512, /* outcomes recorded per step */
@@ -63,6 +40,23 @@ void method_run_device_gone(struct run *run, uint32_t number)
     wait_retract(run, number);
 }
 
+void method_run_device_deleted(struct run *run, uint32_t number)
+{
+    const struct job_try *try = wait_try(run, number);
+    if (run->closed || !roaring_bitmap_contains(run->waiting, number))
+        return;
+    struct job_call *call = method_call_new(run, number, 0);
+    call->fault = FAULT_DEVICE_NOT_FOUND;
+    call->error_text = try ? STR("The device was deleted before it was called again.")
+                           : STR("The device was deleted before it was called.");
+    if (try) {
+        call->attempts = try->attempts;
+        call->first_ticks = try->first_ticks;
+    }
+    wait_called(run, number);
+    method_call_ended(call);
+}
+
 void method_run_begin(struct run *run)
 {
     roaring_bitmap_t *gone = roaring_bitmap_and(run->waiting, run->engine->deleted);
@@ -79,240 +73,11 @@ static bool could_call(const struct run *run, uint32_t number)
     return run->awake && may_call(run) && roaring_bitmap_contains(run->ready, number);
 }
 
-/* ---- a call ends ---- */
-
-void method_run_ended(struct job_call *call)
-{
-    struct run *run = call->run;
-    call->updated_ticks = hub_now_ticks(run->engine->hub);
-    call->next = NULL;
-    *run->ended_last = call;
-    run->ended_last = &call->next;
-    run->ended_count++;
-    run_wake(run);
-}
-
-static struct str timed_out_text(const struct job_call *call)
-{
-    const struct run *run = call->run;
-    return hub_now_ticks(run->engine->hub) >= wait_deadline(run, call->first_ticks)
-               ? STR("The device did not answer in the time that the policy gives to one device.")
-               : STR("Timed out waiting for the response from device.");
-}
-
-static void call_done(struct hub_call *base, struct hub *hub, enum call_end end, int32_t status,
-                      struct str payload)
-{
-    struct job_call *call = (struct job_call *)base;
-    call->run->in_flight--;
-    wait_leave_group(call->run, call->call.number);
-    switch (end) {
-    case CALL_ANSWERED: {
-        char *copy = xmalloc(payload.len + 1);
-        memcpy(copy, payload.ptr, payload.len);
-        call->payload = str_of(copy, payload.len);
-        call->status = status;
-        break;
-    }
-    case CALL_BAD_ANSWER:
-        call->fault = FAULT_BAD_GATEWAY;
-        call->error_text = STR("The device answered with something that is not JSON or too large.");
-        break;
-    case CALL_TIMED_OUT:
-        call->fault = FAULT_GATEWAY_TIMEOUT;
-        call->error_text = timed_out_text(call);
-        break;
-    case CALL_CONNECTION_LOST:
-        call->fault = FAULT_GATEWAY_TIMEOUT;
-        call->error_text = STR("The connection of the device was lost before it answered.");
-        break;
-    case CALL_DELETED:
-        call->fault = FAULT_DEVICE_NOT_FOUND;
-        call->error_text = STR("The device was deleted before it answered.");
-        break;
-    }
-    method_run_ended(call);
-}
-
-struct job_call *method_run_new_call(struct run *run, uint32_t number, uint64_t id)
-{
-    struct job_call *call = xcalloc(1, sizeof(*call));
-    call->run = run;
-    call->call = (struct hub_call){.id = id, .number = number, .done = call_done};
-    return call;
-}
-
-void method_run_lost(struct run *run, const struct job_entry *entry)
-{
-    struct job_call *call = method_run_new_call(run, entry->number, entry->call);
-    call->fault = FAULT_GATEWAY_TIMEOUT;
-    call->error_text =
-        STR("The hub restarted while the call was in flight: it is not known whether the "
-            "device carried it out.");
-    call->attempts = entry->attempts;
-    call->first_ticks = entry->first_ticks;
-    method_run_ended(call);
-}
-
-void method_run_device_deleted(struct run *run, uint32_t number)
-{
-    const struct job_try *try = wait_try(run, number);
-    if (run->closed || !roaring_bitmap_contains(run->waiting, number))
-        return;
-    struct job_call *call = method_run_new_call(run, number, 0);
-    call->fault = FAULT_DEVICE_NOT_FOUND;
-    call->error_text = try ? STR("The device was deleted before it was called again.")
-                           : STR("The device was deleted before it was called.");
-    if (try) {
-        call->attempts = try->attempts;
-        call->first_ticks = try->first_ticks;
-    }
-    wait_called(run, number);
-    method_run_ended(call);
-}
-
 /* ---- decide ---- */
 
 static void step_load(struct hub_task *task, struct hub_turn *turn)
 {
     turn_want_job_number(turn, ((struct run_task *)task)->run);
-}
-
-/* The id of an answer, stored now if it is new. Short answers are shared. */
-static uint32_t outcome_of(struct step *step, struct run *run, struct hub_turn *turn,
-                           const struct job_call *call, uint32_t *next_id)
-{
-    bool shared = call->payload.len <= OUTCOME_SHARED_SIZE_MAX;
-    struct str key =
-        shared ? str_format(&step->task.task.mem, "%d %.*s", call->status, STR_ARG(call->payload))
-               : STR_NONE;
-    if (shared) {
-        uint32_t known = (uint32_t)(uintptr_t)strmap_get(&run->outcomes, key);
-        if (known)
-            return known;
-        for (size_t i = 0; i < step->fresh_count; i++)
-            if (str_eq(step->fresh[i].key, key))
-                return step->fresh[i].id;
-    }
-    uint32_t id = (*next_id)++;
-    turn_put_outcome(
-        turn, (struct job_outcome){
-                  .job = run->number, .id = id, .status = call->status, .payload = call->payload});
-    if (shared && run->outcomes.count + step->fresh_count < OUTCOME_SHARED_COUNT_MAX)
-        step->fresh[step->fresh_count++] = (struct outcome_new){key, id};
-    return id;
-}
-
-int64_t method_run_again_ticks(const struct run *run, uint32_t number, uint32_t attempts,
-                               int64_t ended_ticks)
-{
-    char text[JOB_ID_MAX + 32];
-    int length = snprintf(text, sizeof(text), "%.*s/%u/%u", STR_ARG(run->id), number, attempts);
-    return policy_retry_ticks(&run->policy.retry, attempts, ended_ticks,
-                              hash_stable(str_of(text, (size_t)length)));
-}
-
-/* When it is called again, 0: never. Only what may have been bad luck is tried again. */
-static int64_t next_attempt(const struct run *run, const struct job_call *call)
-{
-    const struct retry_rule *retry = &run->policy.retry;
-    unsigned kind = call->fault == FAULT_GATEWAY_TIMEOUT  ? RETRY_TIMED_OUT
-                    : call->fault                         ? RETRY_FAILED
-                    : call->status >= JOB_REJECTED_STATUS ? RETRY_REJECTED
-                                                          : 0;
-    if (!call->call.id || call->fault == FAULT_DEVICE_NOT_FOUND || !(retry->on & kind) ||
-        call->attempts >= retry->attempts)
-        return 0;
-    int64_t due =
-        method_run_again_ticks(run, call->call.number, call->attempts, call->updated_ticks);
-    return due < run->window_end_ticks && due < wait_deadline(run, call->first_ticks) ? due : 0;
-}
-
-static void note_failure(struct step *step, struct hub_turn *turn, const struct job *job,
-                         const struct job_call *call)
-{
-    struct str code = call->fault ? str_from(fault_name(call->fault)) : STR("Rejected");
-    struct str text =
-        !call->fault ? str_format(&turn->mem, "The device answered with status %d.", call->status)
-        : call->error_text.ptr ? call->error_text
-                               : code;
-    failing_add(&step->failing, job->failures, &turn->mem, code, text, 1, call->call.number);
-}
-
-static void record_failed(struct step *step, struct job_call *call, struct job_entry *entry,
-                          struct job *job)
-{
-    if (call->fate == FATE_SKIPPED) {
-        entry->status = RECORD_CANCELED;
-        job->counts.canceled++;
-        return;
-    }
-    entry->status = RECORD_FAILED;
-    job->counts.failed++;
-    step->timed_out += call->fault == FAULT_GATEWAY_TIMEOUT;
-}
-
-/* It was never sent. */
-static void record_reopened(const struct job_call *call, bool open, struct job_entry *entry,
-                            struct job *job)
-{
-    entry->attempts = call->attempts - 1;
-    entry->first_ticks = entry->attempts ? call->first_ticks : 0;
-    entry->call = 0;
-    if (open) {
-        entry->status = RECORD_PENDING;
-        return;
-    }
-    /* After a cancel or an abort; but if the window had ended before, what was left has failed. */
-    bool canceled =
-        (job->state == JOB_CANCELLED || job->state == JOB_FAILED) && !call->run->window_over;
-    entry->status = canceled ? RECORD_CANCELED : RECORD_FAILED;
-    entry->fault = canceled ? 0 : FAULT_JOB_RUN_PRECONDITION_FAILED;
-    ++*(canceled ? &job->counts.canceled : &job->counts.failed);
-}
-
-static void record_ended(struct step *step, struct run *run, struct hub_turn *turn, struct job *job)
-{
-    uint32_t next_id = run->next_outcome;
-    struct job_call *call = run->ended;
-    bool open = job->state == JOB_RUNNING && !run->closed;
-    step->fresh = arena_array(&step->task.task.mem, struct outcome_new, step->ended_count + 1);
-    for (size_t i = 0; i < step->ended_count; i++, call = call->next) {
-        if (!call->call.id && !open)
-            continue; /* never called, and meanwhile counted by rule with all that waited */
-        struct job_entry entry = {.job = run->number,
-                                  .number = call->call.number,
-                                  .call = call->call.id,
-                                  .fault = call->fault,
-                                  .error_text = call->error_text,
-                                  .updated_ticks = call->updated_ticks,
-                                  .attempts = call->attempts,
-                                  .first_ticks = call->first_ticks};
-        if (call->call.id)
-            job->counts.running--;
-        call->again_ticks =
-            open && !step->expired && call->fate == FATE_CALLED ? next_attempt(run, call) : 0;
-        bool answered = !call->fault && call->fate == FATE_CALLED;
-        if (answered)
-            entry.outcome = outcome_of(step, run, turn, call, &next_id);
-        if (call->again_ticks) {
-            entry.status = RECORD_PENDING;
-        } else if (call->fate == FATE_REOPENED) {
-            record_reopened(call, open, &entry, job);
-        } else if (!answered) {
-            record_failed(step, call, &entry, job);
-            if (entry.status == RECORD_FAILED)
-                note_failure(step, turn, job, call);
-        } else {
-            entry.status = RECORD_COMPLETED;
-            job->counts.succeeded++;
-            step->rejected += call->status >= JOB_REJECTED_STATUS;
-            if (call->status >= JOB_REJECTED_STATUS)
-                note_failure(step, turn, job, call);
-        }
-        turn_put_entry(turn, entry);
-    }
-    step->next_outcome = next_id;
 }
 
 static uint32_t pending(const struct job_counts *counts)
@@ -323,7 +88,7 @@ static uint32_t pending(const struct job_counts *counts)
 
 static enum err step_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
 {
-    struct step *step = (struct step *)task;
+    struct method_step *step = (struct method_step *)task;
     struct run *run = run_find(step->task.engine, step->task.run);
     struct job *job = turn_job_number(turn, step->task.run);
     if (!run || !job)
@@ -331,7 +96,7 @@ static enum err step_decide(struct hub_task *task, struct hub_turn *turn, struct
     if (job->state != JOB_RUNNING || job->paused)
         step->call_count = 0; /* told so in this very turn: results still count */
     step->failing = (struct failing){0};
-    record_ended(step, run, turn, job);
+    method_record_ended(step, run, turn, job);
     if (run_abort(run, turn, job, run->timed_out + step->timed_out, run->rejected + step->rejected))
         step->call_count = 0;
     for (size_t i = 0; i < step->call_count; i++)
@@ -383,7 +148,7 @@ static void reopen(struct run *run, const struct job_call *call)
         wait_retract(run, number);
 }
 
-static void forget_ended(struct step *step, struct run *run)
+static void forget_ended(struct method_step *step, struct run *run)
 {
     for (size_t i = 0; i < step->ended_count; i++) {
         struct job_call *call = run->ended;
@@ -430,7 +195,7 @@ static bool deleted_meanwhile(struct run *run, const struct job_call *call)
     return false;
 }
 
-static void send_calls(struct step *step, struct run *run, struct hub *hub)
+static void send_calls(struct method_step *step, struct run *run, struct hub *hub)
 {
     for (size_t i = 0; i < step->call_count; i++) {
         struct job_call *call = step->calls[i];
@@ -448,13 +213,13 @@ static void send_calls(struct step *step, struct run *run, struct hub *hub)
         }
         call->fate = FATE_REOPENED; /* it left between the intent and the call */
         wait_leave_group(run, call->call.number);
-        method_run_ended(call);
+        method_call_ended(call);
     }
 }
 
 static enum task_next step_act(struct hub_task *task, struct hub *hub)
 {
-    struct step *step = (struct step *)task;
+    struct method_step *step = (struct method_step *)task;
     struct run *run = run_find(step->task.engine, step->task.run);
     if (!run || !step->acted_on)
         return TASK_REPLY;
@@ -479,7 +244,7 @@ static const struct hub_task_ops step_ops = {
 
 static void free_unsent(struct hub_task *task)
 {
-    struct step *step = (struct step *)task;
+    struct method_step *step = (struct method_step *)task;
     struct run *run = run_find(step->task.engine, step->task.run);
     for (size_t i = 0; i < step->made_count; i++) {
         if (run && step->calls[i])
@@ -495,13 +260,13 @@ static struct job_call *next_call(struct run *run, uint32_t number)
     if (id == 0)
         return NULL;
     const struct job_try *try = wait_try(run, number);
-    struct job_call *call = method_run_new_call(run, number, id);
+    struct job_call *call = method_call_new(run, number, id);
     call->attempts = try ? try->attempts + 1 : 1;
     call->first_ticks = try ? try->first_ticks : hub_now_ticks(run->engine->hub);
     return call;
 }
 
-static void choose(struct step *step, struct run *run, size_t most)
+static void choose(struct method_step *step, struct run *run, size_t most)
 {
     uint32_t passed_over[JOB_CALLS_PER_TURN]; /* they leave `ready` after the walk over it */
     size_t passed_count = 0, looked_at = 0;
@@ -531,8 +296,8 @@ static void choose(struct step *step, struct run *run, size_t most)
 size_t method_run_step(struct run *run, size_t room)
 {
     size_t most = room < JOB_CALLS_PER_TURN ? room : JOB_CALLS_PER_TURN;
-    struct step *step =
-        run_task_start(run, sizeof(struct step) + most * sizeof(struct job_call *), &step_ops);
+    struct method_step *step = run_task_start(
+        run, sizeof(struct method_step) + most * sizeof(struct job_call *), &step_ops);
     step->task.release = free_unsent;
     step->expired = !run->closed && run->phase == RUN_RUNNING &&
                     (run->expired || hub_now_ticks(run->engine->hub) >= run->window_end_ticks);
@@ -544,20 +309,4 @@ size_t method_run_step(struct run *run, size_t room)
     size_t flight_room = in_flight_max(run) - run->in_flight;
     choose(step, run, most < flight_room ? most : flight_room);
     return step->call_count;
-}
-
-/* ---- the end of the hub ---- */
-
-void method_runs_abandon(struct hub *hub)
-{
-    size_t at = 0;
-    uint64_t id;
-    void *found;
-    while (map_next(&hub->calls, &at, &id, &found)) {
-        struct hub_call *call = found;
-        if (call->done != call_done)
-            continue;
-        call_abandon(hub, call);
-        free(call); /* the first member of a job_call */
-    }
 }

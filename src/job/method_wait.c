@@ -114,14 +114,14 @@ static void forget_try(struct run *run, struct job_try *try)
 
 static void give_up(struct run *run, const struct job_try *try)
 {
-    struct job_call *call = method_run_new_call(run, try->number, 0);
+    struct job_call *call = method_call_new(run, try->number, 0);
     call->fault = FAULT_GATEWAY_TIMEOUT;
     call->error_text = STR("The time that the policy gives to one device was over before its next "
                            "attempt.");
     call->attempts = try->attempts;
     call->first_ticks = try->first_ticks;
     wait_called(run, try->number);
-    method_run_ended(call);
+    method_call_ended(call);
 }
 
 static void fire_rests(struct hub_timer *timer, struct hub *hub)
@@ -225,7 +225,7 @@ void wait_take_absent(struct run *run, size_t most)
     while (wait_has_absent(run) && run->ended_count < most) {
         uint32_t number = roaring_bitmap_minimum(run->absent);
         const struct job_try *try = wait_try(run, number);
-        struct job_call *call = method_run_new_call(run, number, 0);
+        struct job_call *call = method_call_new(run, number, 0);
         call->fault = FAULT_DEVICE_NOT_ONLINE;
         call->error_text = try ? STR("The device was offline when its next attempt was due.")
                                : STR("The device was offline, and the policy does not wait.");
@@ -235,7 +235,7 @@ void wait_take_absent(struct run *run, size_t most)
             call->first_ticks = try->first_ticks;
         }
         wait_called(run, number);
-        method_run_ended(call);
+        method_call_ended(call);
     }
 }
 

@@ -72,11 +72,10 @@ static bool visit_entry(void *arg, const struct job_entry *entry)
     if (entry->status != RECORD_PENDING)
         roaring_bitmap_remove(run->waiting, entry->number);
     else if (entry->attempts > 0)
-        wait_again(
-            run, entry->number, entry->attempts, entry->first_ticks,
-            method_run_again_ticks(run, entry->number, entry->attempts, entry->updated_ticks));
+        wait_again(run, entry->number, entry->attempts, entry->first_ticks,
+                   method_again_ticks(run, entry->number, entry->attempts, entry->updated_ticks));
     if (entry->status == RECORD_RUNNING)
-        method_run_lost(run, entry);
+        method_call_lost(run, entry);
     return true;
 }
 

@@ -257,14 +257,19 @@ void method_run_begin(struct run *run); /* fill `ready` from who can take calls 
 void method_run_device_ready(struct run *run, uint32_t number);
 void method_run_device_gone(struct run *run, uint32_t number);
 void method_run_device_deleted(struct run *run, uint32_t number);
-/* For recovery: a call that was in flight when the hub went down. */
-void method_run_lost(struct run *run, const struct job_entry *entry);
-/* When a device is called again whose attempt ended then: the same after a restart. */
-int64_t method_run_again_ticks(const struct run *run, uint32_t number, uint32_t attempts,
-                               int64_t ended_ticks);
-/* A call that ended, or a target that will not be called: to be recorded. */
-struct job_call *method_run_new_call(struct run *run, uint32_t number, uint64_t id);
-void method_run_ended(struct job_call *call);
+
+/* method_record.c: when a device is called again whose attempt ended then: the same after a restart. */
+int64_t method_again_ticks(const struct run *run, uint32_t number, uint32_t attempts,
+                           int64_t ended_ticks);
+
+/* method_call.c: a call, and how it ends. Id 0: the target will not be called. */
+struct job_call *method_call_new(struct run *run, uint32_t number, uint64_t id);
+/* It has its end, which is to be recorded. */
+void method_call_ended(struct job_call *call);
+/* For recovery: one that was in flight when the hub went down. */
+void method_call_lost(struct run *run, const struct job_entry *entry);
+/* Forget those of all runs that are in flight: their records say that they were sent. */
+void method_calls_abandon(struct hub *hub);
 
 /* method_wait.c: who waits for a call, and why: offline, resting between two attempts, group full. */
 void wait_init(struct run *run);
@@ -320,9 +325,6 @@ void groups_settle(struct run_groups *groups);
 void groups_done(struct run_groups *groups);
 /* The group of a device, NULL when the policy knows none. */
 struct run_group *groups_of(const struct run_groups *groups, uint32_t number);
-
-/* Forget the calls of all runs that are in flight: their records say that they were sent. */
-void method_runs_abandon(struct hub *hub);
 
 /* recover.c */
 enum err runs_recover(struct job_engine *engine, struct why *why);
