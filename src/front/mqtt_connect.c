@@ -55,10 +55,10 @@ static void keep_will(struct mqtt_session *session, const struct mqtt_connect *c
     session->will_retain = connect->will.retain;
 }
 
-static void set_keep_alive(struct mqtt_session *session, uint16_t seconds)
+int64_t session_keep_alive_ms(uint16_t seconds)
 {
     int64_t ms = seconds * INT64_C(1500);
-    session->keep_alive_ms = ms == 0 || ms > MQTT_KEEP_ALIVE_MAX_MS ? MQTT_KEEP_ALIVE_MAX_MS : ms;
+    return ms == 0 || ms > MQTT_KEEP_ALIVE_MAX_MS ? MQTT_KEEP_ALIVE_MAX_MS : ms;
 }
 
 static void attach_device(struct mqtt_session *session, const struct mqtt_connect *connect,
@@ -125,7 +125,7 @@ void session_connect(struct mqtt_session *session, const struct mqtt_connect *co
     else if (connect->has_will && connect->will.qos == 2)
         session_close(session, "a will with QoS 2");
     else {
-        set_keep_alive(session, connect->keep_alive_s);
+        session->keep_alive_ms = session_keep_alive_ms(connect->keep_alive_s);
         keep_will(session, connect);
         attach_device(session, connect, &name);
     }

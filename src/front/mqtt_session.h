@@ -121,6 +121,9 @@ void session_free_over(struct mqtt_session *session);
 void session_read_on(struct mqtt_session *session);
 
 /* ---- mqtt_connect.c ---- */
+/* How long a device may be silent that asked for so many seconds: half as much again, with a most, which
+ * also is what 0 gets (spec/device-mqtt.md 5). */
+int64_t session_keep_alive_ms(uint16_t seconds);
 /* A CONNECT; it may end with a refusal, and the connection with it. */
 void session_connect(struct mqtt_session *session, const struct mqtt_connect *connect);
 void session_attached(struct mqtt_session *session, struct mqtt_op *op); /* the hub has answered */

@@ -1,4 +1,5 @@
 /* The device's side of the hub: a whole hub, real TLS, every packet by hand. */
+#include "front/mqtt_session.h"
 #include "house.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,6 +166,19 @@ static void who_does_not_say_connect_in_time_is_let_go(void **state)
         buf_done(&packet);
     }
     end(&house);
+}
+
+static void silence_is_bounded_by_the_device_and_by_the_hub(void **state)
+{
+    static const struct {
+        uint16_t asked_s;
+        int64_t ms;
+    } rows[] = {
+        {1, 1500},       {60, 90 * 1000},     {240, 360 * 1000},    {1177, 1765500},
+        {1178, 1767000}, {1179, 1767 * 1000}, {65535, 1767 * 1000}, {0, 1767 * 1000},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(session_keep_alive_ms(rows[i].asked_s), rows[i].ms);
 }
 
 /* ---- order and back-pressure ---- */
@@ -582,6 +596,7 @@ int main(void)
         cmocka_unit_test(what_came_before_a_close_frame_still_counts),
         cmocka_unit_test(the_first_packet_has_a_limit_of_its_own),
         cmocka_unit_test(who_does_not_say_connect_in_time_is_let_go),
+        cmocka_unit_test(silence_is_bounded_by_the_device_and_by_the_hub),
         cmocka_unit_test(pubacks_leave_in_the_order_of_the_publishes),
         cmocka_unit_test(a_flood_makes_the_device_wait_and_loses_nothing),
         cmocka_unit_test(a_device_that_reads_its_twin_many_times_at_once_gets_every_answer),
