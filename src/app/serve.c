@@ -98,7 +98,9 @@ static int start_threads(struct server *server)
                                             .transfers = transfer_board(server->transfer),
                                             .webhook = webhook_stats(server->webhook),
                                             .host = options->host,
-                                            .strict_azure = options->strict_azure});
+                                            .strict_azure = options->strict_azure,
+                                            .disable_device_sas = options->disable_device_sas,
+                                            .disable_module_sas = options->disable_module_sas});
     server->net = net_create(&(struct net_config){
         .thread_count = (unsigned)options->threads, .tls = server->tls, .clock = clock_system()});
     server->front->net = server->net;

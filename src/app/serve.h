@@ -24,6 +24,7 @@ struct serve_options {
     enum log_level log_level;
     enum log_format log_format;
     bool host_given, strict_azure, file_mib_given, no_file_notices;
+    bool disable_device_sas, disable_module_sas;
 };
 
 struct server {

@@ -45,6 +45,9 @@ static void help(FILE *out)
         "  --strict-azure        refuse what Azure refuses: cancel of a running job, pause, resume "
         "and\n"
         "                        change, policy; with --active-jobs-max scheduled jobs count too\n"
+        "  --disable-device-sas  no device comes in with its key, only with a certificate or by a "
+        "policy\n"
+        "  --disable-module-sas  the same for modules\n"
         "  --message-ttl T       a message to a device lives so long unless its sender says "
         "otherwise, as\n"
         "                        30m, 24h (default 1h, at most 48h)\n"
@@ -95,6 +98,8 @@ enum {
     OPT_FILE_RETENTION,
     OPT_NO_FILE_NOTICES,
     OPT_STRICT,
+    OPT_NO_DEVICE_SAS,
+    OPT_NO_MODULE_SAS,
     OPT_WEBHOOK,
     OPT_WEBHOOK_SECRET,
     OPT_WEBHOOK_CA,
@@ -136,6 +141,8 @@ static const struct option long_options[] = {
     {"file-retention", required_argument, NULL, OPT_FILE_RETENTION},
     {"no-file-notifications", no_argument, NULL, OPT_NO_FILE_NOTICES},
     {"strict-azure", no_argument, NULL, OPT_STRICT},
+    {"disable-device-sas", no_argument, NULL, OPT_NO_DEVICE_SAS},
+    {"disable-module-sas", no_argument, NULL, OPT_NO_MODULE_SAS},
     {"help", no_argument, NULL, 'h'},
     {0},
 };
@@ -266,6 +273,12 @@ static bool take_option(int c, const char *value, struct serve_options *options)
         return true;
     case OPT_STRICT:
         options->strict_azure = true;
+        return true;
+    case OPT_NO_DEVICE_SAS:
+        options->disable_device_sas = true;
+        return true;
+    case OPT_NO_MODULE_SAS:
+        options->disable_module_sas = true;
         return true;
     case OPT_LEVEL:
         if (!one_of("log-level", value, levels, 4, &word))

@@ -87,6 +87,13 @@ static bool signed_by_identity(const struct sas_token *token, const struct ident
     return sas_verify(token, primary, secondary);
 }
 
+/* What Azure's disableDeviceSAS and disableModuleSAS switch off. Policies are not touched by it. */
+static bool keys_are_off(const struct front *front, const struct identity *identity)
+{
+    return identity->module_id.len > 0 ? front->config.disable_module_sas
+                                       : front->config.disable_device_sas;
+}
+
 static const char *judge_token(const struct front *front, const struct sas_token *token,
                                const struct identity *identity, struct device_grant *out,
                                struct arena *mem)
@@ -100,6 +107,8 @@ static const char *judge_token(const struct front *front, const struct sas_token
     bool by_key = own && sas_names_identity(token) && signed_by_identity(token, identity, mem);
     if (!by_policy && !by_key)
         return "wrong signature, or a policy that may not connect devices";
+    if (!by_policy && keys_are_off(front, identity))
+        return "the hub takes no tokens that are signed with keys of such identities";
     if (sas_expired(token, (uint64_t)now_s(front)))
         return "the token is expired";
     struct str path = identity->module_id.len

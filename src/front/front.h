@@ -46,7 +46,8 @@ struct front_config {
     const struct webhook_stats *webhook; /* NULL: there is none */
     const char *host;                    /* the hub's name; localhost and 127.0.0.1 count as well */
     int64_t http_idle_ms, http_request_ms, stream_trust_ms, mqtt_connect_ms; /* 0: the defaults */
-    bool strict_azure; /* what Azure lacks is refused */
+    bool strict_azure;                           /* what Azure lacks is refused */
+    bool disable_device_sas, disable_module_sas; /* keys of devices, of modules, open nothing */
 };
 
 struct front {

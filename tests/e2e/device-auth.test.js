@@ -3,8 +3,9 @@
 'use strict';
 const assert = require('node:assert/strict');
 const { execFileSync, spawn } = require('node:child_process');
+const { readFileSync } = require('node:fs');
 const { before, it } = require('node:test');
-const { RawMqtt } = require('./lib/mqtt');
+const { RawMqtt, write } = require('./lib/mqtt');
 const { now, sas } = require('./lib/sas');
 const { newDevice, registryOf } = require('./lib/sdk');
 const { withHub } = require('./lib/suite');
@@ -145,6 +146,24 @@ withHub('who may come in (1.6, 5)', (s) => {
   });
 });
 
+for (const [off, rule] of [['device', [5, 0]], ['module', [0, 5]]]) {
+  withHub(`a hub with --disable-${off}-sas (1.6)`, (s) => {
+    it('lets in with keys who else may, and everybody by a policy', async () => {
+      const device = await newDevice(s.hub, 'd');
+      await s.rest.put('/devices/d/modules/m', { deviceId: 'd', moduleId: 'm' });
+      const { json } = await s.rest.get('/devices/d/modules/m');
+      const module = { deviceId: 'd', moduleId: 'm', key: json.authentication.symmetricKey.primaryKey };
+      const policy = sas({ sr: `${s.hub.host}/devices/d`, key: s.hub.policyKey('device'), skn: 'device' });
+      for (const [i, identity] of [device, module].entries()) {
+        await assertAnswer(s, identity, undefined, rule[i]);
+        await assertAnswer(s, identity, policy, 0);
+      }
+      const auth = sas({ sr: `${s.hub.host}/devices/d`, key: device.key });
+      assert.equal((await s.rest.post('/devices/d/messages/events', 'x', { auth })).status, off === 'device' ? 401 : 204);
+    });
+  }, { args: [`--disable-${off}-sas`] });
+}
+
 withHub('TLS (6)', (s) => {
   // What openssl s_client says of a handshake, whether it succeeds or not.
   const look = (port, ...args) => new Promise((resolve) => {
@@ -198,7 +217,6 @@ withHub('TLS (6)', (s) => {
   it('a certificate beside a token does a device with keys no harm', async () => {
     const device = await newDevice(s.hub, 'd');
     const [, cert, , key] = certificate();
-    const { readFileSync } = require('node:fs');
     const client = await RawMqtt.open(s.hub, { cert: readFileSync(cert), key: readFileSync(key) });
     assert.equal((await client.hello(device)).code, 0);
     await client.bye();
@@ -224,6 +242,19 @@ withHub('connection state (7.1)', (s) => {
     assert.equal((await s.rest.post('/devices/d/messages/events', 'x', { auth })).status, 204);
     const { connectionState, connectionStateUpdatedTime } = await state();
     assert.deepEqual([connectionState, connectionStateUpdatedTime], ['Disconnected', '0001-01-01T00:00:00']);
+  });
+  it('a message that is received is activity, a ping is not', async () => {
+    const client = await RawMqtt.connect(s.hub, device);
+    await client.subscribe(['devices/d/messages/devicebound/#', 1]);
+    const before = (await state()).lastActivityTime;
+    assert.equal((await s.rest.post('/devices/d/messages/devicebound', 'x')).status, 201);
+    client.send(write.puback((await client.message()).id));
+    assert.ok(await client.ping());
+    const after = (await state()).lastActivityTime;
+    assert.ok(after > before, `${after} after ${before}`);
+    assert.ok(await client.ping());
+    assert.equal((await state()).lastActivityTime, after);
+    await client.bye();
   });
   it('a module has its own', async () => {
     const client = await RawMqtt.connect(s.hub, module);
