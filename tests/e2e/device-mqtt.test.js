@@ -3,9 +3,10 @@
 'use strict';
 const assert = require('node:assert/strict');
 const { before, it } = require('node:test');
+const { NoRetry } = require('azure-iot-common');
 const { RawHttp } = require('./lib/http');
 const { CONNACK, PUBACK, PUBLISH, RawMqtt, SUBACK, UNSUBACK, write } = require('./lib/mqtt');
-const { newDevice } = require('./lib/sdk');
+const { clientOf, newDevice } = require('./lib/sdk');
 const { withHub } = require('./lib/suite');
 const { until, within } = require('./lib/wait');
 
@@ -414,6 +415,13 @@ withHub('methods (14)', (s) => {
     await answer(client, rid(message), 200, '');
     assert.equal((await asked).json.status, 200);
   });
+  it('an answer has 128 KB, and not one byte more', async () => {
+    for (const [size, status] of [[131072, 200], [131073, 502]]) {
+      const asked = call();
+      await answer(client, rid(await client.message()), 200, JSON.stringify('x'.repeat(size - 2)), { qos: 1 });
+      assert.equal((await asked).status, status);
+    }
+  });
   it('the answer may come on the next connection', async () => {
     const asked = call();
     const id = rid(await client.message());
@@ -491,6 +499,32 @@ withHub('hostile peers', (s) => {
       assert.equal(client.inbox(CONNACK).items.length, 0);
     });
   }
+});
+
+withHub('one connection of an identity, whichever way it comes (16)', (s) => {
+  it('WebSocket and raw MQTT take over from each other', async () => {
+    const device = await newDevice(s.hub, 'd');
+    const raw = await RawMqtt.connect(s.hub, device);
+    const client = clientOf(s.hub, device, 'mqtt over websocket');
+    client.setRetryPolicy(new NoRetry());
+    await client.open();
+    await raw.gone();
+    const lost = new Promise((resolve) => client.on('disconnect', resolve));
+    const next = await RawMqtt.connect(s.hub, device);
+    await within(lost, 'the SDK hears that its connection is gone');
+    assert.ok(await next.ping());
+    await client.close().catch(() => {});
+    await next.bye();
+  });
+  it('the will of who was replaced is published', async () => {
+    const device = await newDevice(s.hub, 'w');
+    const first = await RawMqtt.connect(s.hub, device, { will: { topic: 'devices/w/messages/events/', payload: 'will' } });
+    const second = await RawMqtt.connect(s.hub, device);
+    await first.gone();
+    const events = async () => (await s.rest.get('/events?device=w')).json.events;
+    await until(async () => (await events()).length === 1, 'the will');
+    await second.bye();
+  });
 });
 
 withHub('WebSocket (1.1)', (s) => {
