@@ -30,7 +30,6 @@ void *strmap_get(const struct strmap *m, struct str key);
 /* As map_put. A replaced entry is found under the new `key`, the old one may go. */
 void *strmap_put(struct strmap *m, struct str key, void *value);
 void *strmap_remove(struct strmap *m, struct str key);
-bool strmap_next(const struct strmap *m, size_t *at, struct str *key, void **value);
 
 /* For simulations, before anything is hashed: the same key in every process, so that a map is walked in
  * the same order each time. */

@@ -99,16 +99,3 @@ void *strmap_remove(struct strmap *m, struct str key)
     m->count--;
     return old;
 }
-
-bool strmap_next(const struct strmap *m, size_t *at, struct str *key, void **value)
-{
-    while (*at < m->cap) {
-        const struct strmap_slot *slot = &m->slots[(*at)++];
-        if (holds(slot)) {
-            *key = slot->key;
-            *value = slot->value;
-            return true;
-        }
-    }
-    return false;
-}

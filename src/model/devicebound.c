@@ -21,11 +21,6 @@ static const struct {
     [MESSAGE_PURGED] = {"Purged", "The queue of the device was purged"},
 };
 
-const char *message_ack_word(enum message_ack ack)
-{
-    return acks[ack];
-}
-
 bool message_ack_read(struct str word, enum message_ack *out)
 {
     for (size_t i = 0; i < sizeof(acks) / sizeof(acks[0]); i++) {

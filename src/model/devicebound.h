@@ -63,7 +63,6 @@ struct message_queue {
     size_t count;
 };
 
-const char *message_ack_word(enum message_ack ack);            /* "none", "positive" ... */
 bool message_ack_read(struct str word, enum message_ack *out); /* without case */
 const char *message_end_word(enum message_end end); /* statusCode of feedback: "Success" ... */
 const char *message_end_text(enum message_end end); /* its description, for people */

@@ -88,10 +88,9 @@ int64_t job_window_end(const struct job *job);
 
 /* The answer to a PUT: jobId, type, status. */
 void job_put_short_json(struct buf *out, const struct job *job);
-/* The full JobResponse, members in the order of spec/jobs.md 6. */
-void job_put_json(struct buf *out, const struct job *job);
-/* In parts: what Azure's jobs have, still open; what only ours have, where there is something to say, so
- * that a client of Azure's is not surprised. '}' is the caller's. */
+/* The full JobResponse, members in the order of spec/jobs.md 6, in parts: what Azure's jobs have, still open;
+ * what only ours have, where there is something to say, so that a client of Azure's is not surprised. '}' is the
+ * caller's. */
 void job_put_json_open(struct buf *out, const struct job *job);
 void job_put_json_ours(struct buf *out, const struct job *job);
 /* The member deviceJobStatistics alone. */

@@ -68,13 +68,6 @@ void job_put_json_ours(struct buf *out, const struct job *job)
         json_put_member_bool(out, "paused", true);
 }
 
-void job_put_json(struct buf *out, const struct job *job)
-{
-    job_put_json_open(out, job);
-    job_put_json_ours(out, job);
-    buf_put_char(out, '}');
-}
-
 static bool record_is_final(enum record_status status)
 {
     return status == RECORD_COMPLETED || status == RECORD_FAILED || status == RECORD_CANCELED;

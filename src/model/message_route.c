@@ -12,11 +12,6 @@ static const struct {
     [SOURCE_DIGITAL_TWINS] = {STR("DigitalTwinChangeEvents"), STR("digitalTwinChangeEvents")},
 };
 
-const char *event_source_word(enum event_source source)
-{
-    return sources[source].word.ptr;
-}
-
 const char *event_source_stamp(enum event_source source)
 {
     return sources[source].stamp.ptr;

@@ -29,7 +29,6 @@ enum event_source {
     SOURCE_DIGITAL_TWINS,
     SOURCES,
 };
-const char *event_source_word(enum event_source source);  /* of a route: "TwinChangeEvents" */
 const char *event_source_stamp(enum event_source source); /* of an event: "twinChangeEvents" */
 bool event_source_read(struct str word, enum event_source *out); /* of a route, any case */
 

@@ -126,17 +126,6 @@ void net_destroy(struct net *net)
     free(net);
 }
 
-unsigned net_loop_count(const struct net *net)
-{
-    return net->loop_count;
-}
-
-struct net_loop *net_loop_at(struct net *net, unsigned index)
-{
-    assert(index < net->loop_count);
-    return &net->loops[index];
-}
-
 static uint64_t count_of(const atomic_uint_fast64_t *counter)
 {
     return atomic_load_explicit(counter, memory_order_relaxed);

@@ -113,9 +113,6 @@ struct net_stats net_stats(const struct net *net);
 
 /* ---- loops and mail ---- */
 
-unsigned net_loop_count(const struct net *net);
-struct net_loop *net_loop_at(struct net *net, unsigned index);
-
 /* A letter to a loop: a member of whatever is sent. `deliver` is called once on the loop's thread
  * (or in net_destroy) and owns the letter. */
 struct net_mail {

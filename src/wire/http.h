@@ -127,11 +127,8 @@ struct str http_header_get(const struct http_request *request, struct str name);
 /* True when the comma-separated header holds `token`, both without case. */
 bool http_header_has(const struct http_request *request, struct str name, struct str token);
 
-/* The first query parameter called `name` (without case), percent-decoded once in `mem`; a plus
- * stays a plus. False when absent; a parameter without '=' is there and empty. */
-bool http_query_get(const struct http_request *request, struct str name, struct arena *mem,
-                    struct str *value);
-/* The same on a bare query text ("a=1&b=2"). */
+/* In the text of a query ("a=1&b=2"): the first parameter called `name` (without case), percent-decoded once in
+ * `mem`; a plus stays a plus. False when absent; a parameter without '=' is there and empty. */
 bool http_query_find(struct str query, struct str name, struct arena *mem, struct str *value);
 
 /* Walk the segments of a raw path: `*rest` starts as the path and shrinks. Each segment is

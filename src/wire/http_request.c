@@ -58,12 +58,6 @@ bool http_query_find(struct str query, struct str name, struct arena *mem, struc
     return false;
 }
 
-bool http_query_get(const struct http_request *request, struct str name, struct arena *mem,
-                    struct str *value)
-{
-    return http_query_find(request->query, name, mem, value);
-}
-
 enum http_path http_path_next(struct str *rest, struct arena *mem, struct str *segment)
 {
     if (rest->len == 0 || str_eq(*rest, STR("/")))

@@ -15,7 +15,7 @@ static void look(const struct http_request *request, struct arena *mem, struct b
     enum ws_protocol protocol;
     while (http_path_next(&rest, mem, &text) == HTTP_PATH_SEGMENT)
         buf_printf(story, "/%.*s", STR_ARG(text));
-    if (http_query_get(request, STR("api-version"), mem, &text))
+    if (http_query_find(request->query, STR("api-version"), mem, &text))
         buf_printf(story, "?%.*s", STR_ARG(text));
     for (size_t i = 0; i < request->header_count; i++) {
         buf_put(story, request->headers[i].name);

@@ -25,7 +25,6 @@ static void who_hears_of_which_end(void **state)
     for (size_t i = 0; i < COUNT(wishes); i++) {
         enum message_ack ack;
         check(wishes[i].ack, message_ack_read(str_from(wishes[i].ack), &ack));
-        check_str("the same word", str_from(message_ack_word(ack)), str_from(wishes[i].ack));
         check(wishes[i].ack,
               message_wants_feedback(ack, MESSAGE_SUCCESS) == (wishes[i].success[0] != 0));
         for (size_t j = 0; j < COUNT(others); j++)
