@@ -7,10 +7,8 @@
  * a message half read: `fed` against `framed` tells. */
 struct ws {
     wslay_event_context_ptr context; /* NULL at rest */
-    ws_random *random;               /* NULL on the server's side */
-    void *random_context;
-    bool leaving; /* our close is out, theirs may come: the context remembers */
-    bool closed;  /* nothing more is read */
+    bool leaving;                    /* our close is out, theirs may come: the context remembers */
+    bool closed;                     /* nothing more is read */
 
     /* ---- one call of ws_feed or ws_put_* ---- */
     struct str in;
@@ -48,24 +46,18 @@ static ssize_t on_send(wslay_event_context_ptr context, const uint8_t *bytes, si
     return (ssize_t)size;
 }
 
-static int on_mask(wslay_event_context_ptr context, uint8_t *to, size_t size, void *user)
-{
-    struct ws *ws = user;
-    ws->random(ws->random_context, to, size);
-    return 0;
-}
-
-static uint64_t header_size(const struct ws *ws, uint64_t payload_size)
+/* Of a frame of the client, which is masked. */
+static uint64_t header_size(uint64_t payload_size)
 {
     uint64_t length = payload_size > UINT16_MAX ? 8 : payload_size > 125 ? 2 : 0;
-    return 2 + length + (ws->random ? 0 : 4);
+    return 2 + length + 4;
 }
 
 static void on_frame(wslay_event_context_ptr context,
                      const struct wslay_event_on_frame_recv_start_arg *frame, void *user)
 {
     struct ws *ws = user;
-    ws->framed += header_size(ws, frame->payload_length) + frame->payload_length;
+    ws->framed += header_size(frame->payload_length) + frame->payload_length;
     ws->is_data = !wslay_is_ctrl_frame(frame->opcode);
     ws->is_last = frame->fin;
     ws->in_message = ws->in_message || ws->is_data;
@@ -94,7 +86,6 @@ static void on_frame_end(wslay_event_context_ptr context, void *user)
 static const struct wslay_event_callbacks callbacks = {
     .recv_callback = on_recv,
     .send_callback = on_send,
-    .genmask_callback = on_mask,
     .on_frame_recv_start_callback = on_frame,
     .on_frame_recv_chunk_callback = on_chunk,
     .on_frame_recv_end_callback = on_frame_end,
@@ -105,15 +96,6 @@ static const struct wslay_event_callbacks callbacks = {
 struct ws *ws_create(void)
 {
     return xcalloc(1, sizeof(struct ws));
-}
-
-struct ws *ws_create_client(ws_random *random, void *context)
-{
-    struct ws *ws = ws_create();
-    assert(random);
-    ws->random = random;
-    ws->random_context = context;
-    return ws;
 }
 
 void ws_destroy(struct ws *ws)
@@ -127,9 +109,7 @@ static void wake(struct ws *ws)
 {
     if (ws->context)
         return;
-    int failed = ws->random ? wslay_event_context_client_init(&ws->context, &callbacks, ws)
-                            : wslay_event_context_server_init(&ws->context, &callbacks, ws);
-    if (failed)
+    if (wslay_event_context_server_init(&ws->context, &callbacks, ws) != 0)
         abort(); /* no memory left */
     wslay_event_config_set_no_buffering(ws->context, 1);
     wslay_event_config_set_max_recv_msg_length(ws->context, WS_FRAME_MAX);
@@ -193,12 +173,12 @@ enum ws_step ws_feed(struct ws *ws, struct str bytes, size_t *used, struct buf *
 
 /* ---- frames out ---- */
 
-static bool put(struct ws *ws, uint8_t opcode, struct str payload, struct buf *out)
+bool ws_put_binary(struct ws *ws, struct str payload, struct buf *out)
 {
     wake(ws);
     ws->out = out;
     struct wslay_event_msg message = {
-        .opcode = opcode,
+        .opcode = WSLAY_BINARY_FRAME,
         .msg = (const uint8_t *)payload.ptr,
         .msg_length = payload.len,
     };
@@ -210,16 +190,6 @@ static bool put(struct ws *ws, uint8_t opcode, struct str payload, struct buf *o
     flush(ws);
     rest(ws);
     return true;
-}
-
-bool ws_put_binary(struct ws *ws, struct str payload, struct buf *out)
-{
-    return put(ws, WSLAY_BINARY_FRAME, payload, out);
-}
-
-bool ws_put_ping(struct ws *ws, struct buf *out)
-{
-    return put(ws, WSLAY_PING, STR(""), out);
 }
 
 bool ws_put_close(struct ws *ws, unsigned code, struct buf *out)

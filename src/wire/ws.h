@@ -1,4 +1,4 @@
-/* ws.h - WebSocket (RFC 6455) as a pipe for bytes, without a socket.
+/* ws.h - the server's side of WebSocket (RFC 6455) as a pipe for bytes, without a socket.
  *
  * MQTT treats WebSocket as a byte stream that happens to be cut into binary frames, so that is all
  * we offer: frames in, one stream of payload out, and back. Fragments, pings and the closing
@@ -17,7 +17,6 @@
 enum {
     WS_FRAME_MAX = 1 << 20, /* payload of one frame from the peer: 1009 */
     WS_PROTOCOLS_MAX = 16,  /* sub-protocols that a client may offer */
-    WS_KEY_SIZE = 16,       /* bytes behind Sec-WebSocket-Key */
     WS_ANSWERS_MAX = 256,   /* a pong and a close, for what arrived earlier in part */
 };
 
@@ -38,25 +37,11 @@ enum err ws_accept(const struct http_request *request, struct buf *out, enum ws_
 /* A complete refusal with an empty body that closes the connection. */
 void ws_refuse(struct buf *out, int status);
 
-/* The client's side, for the simulator and the tests. `path` is the raw target, `protocol` what to
- * offer, `key` WS_KEY_SIZE random bytes; they are needed again for the check. */
-void ws_put_request(struct buf *out, struct str host, struct str path, struct str protocol,
-                    const uint8_t key[WS_KEY_SIZE]);
-
-/* Read the server's answer from the start of `bytes`. ERR_BUSY: not whole yet, nothing taken.
- * ERR_DENIED: refused, or not an answer to our key and protocol. */
-enum err ws_check_answer(struct str bytes, struct str protocol, const uint8_t key[WS_KEY_SIZE],
-                         size_t *used, struct why *why);
-
 /* ---- frames ---- */
 
 struct ws;
 
-/* Fills `out` with random bytes (masks of a client's frames). */
-typedef void ws_random(void *context, uint8_t *out, size_t size);
-
-struct ws *ws_create(void);                                    /* the server's side */
-struct ws *ws_create_client(ws_random *random, void *context); /* the client's side */
+struct ws *ws_create(void);
 void ws_destroy(struct ws *ws);
 
 enum ws_step {
@@ -66,15 +51,12 @@ enum ws_step {
 
 /* Take the peer's bytes. Payload of binary frames is appended to `payload` as it comes, whatever
  * the frames' borders: never more than bytes.len. Answers (pong, close) are appended to `out`:
- * never more than bytes.len + WS_ANSWERS_MAX on the server's side, three times as much on the
- * client's. After WS_CLOSED nothing more is taken; `why` tells a broken rule from a farewell (its
- * text is empty then). */
+ * never more than bytes.len + WS_ANSWERS_MAX. After WS_CLOSED nothing more is taken; `why` tells a
+ * broken rule from a farewell (its text is empty then). */
 enum ws_step ws_feed(struct ws *ws, struct str bytes, size_t *used, struct buf *payload,
                      struct buf *out, struct why *why);
 
 /* Append one binary frame. False when the closing handshake has begun: nothing is appended. */
 bool ws_put_binary(struct ws *ws, struct str payload, struct buf *out);
-/* Append a ping with an empty payload. */
-bool ws_put_ping(struct ws *ws, struct buf *out);
 /* Begin (or answer) the closing handshake with a status code of RFC 6455, 7.4. */
 bool ws_put_close(struct ws *ws, unsigned code, struct buf *out);

@@ -4,7 +4,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
-enum { ANSWER_MAX = 8 << 10 };
+enum { KEY_SIZE = 16 }; /* bytes behind Sec-WebSocket-Key */
 
 static const struct str upgraded = STR("HTTP/1.1 101 Switching Protocols\r\n"
                                        "Upgrade: websocket\r\n"
@@ -76,7 +76,7 @@ static bool choose_protocol(const struct http_request *request, struct str *chos
 static bool is_key(struct arena *mem, struct str text)
 {
     struct str bytes;
-    return text.len == 24 && base64_decode(mem, text, &bytes) && bytes.len == WS_KEY_SIZE;
+    return text.len == 24 && base64_decode(mem, text, &bytes) && bytes.len == KEY_SIZE;
 }
 
 /* 0, or the status to refuse with. */
@@ -128,73 +128,4 @@ void ws_refuse(struct buf *out, int status)
                                                    .headers = &version,
                                                    .header_count = status == 426,
                                                    .close = true});
-}
-
-/* ---- the client's side ---- */
-
-void ws_put_request(struct buf *out, struct str host, struct str path, struct str protocol,
-                    const uint8_t key[WS_KEY_SIZE])
-{
-    struct arena mem;
-    arena_init(&mem, 256);
-    buf_printf(out, "GET %.*s HTTP/1.1\r\nHost: %.*s\r\n", STR_ARG(path), STR_ARG(host));
-    buf_put(out, STR("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"));
-    buf_printf(out, "Sec-WebSocket-Key: %.*s\r\n",
-               STR_ARG(base64_encode(&mem, str_of(key, WS_KEY_SIZE))));
-    buf_printf(out, "Sec-WebSocket-Protocol: %.*s\r\n\r\n", STR_ARG(protocol));
-    arena_done(&mem);
-}
-
-/* The value of a header in an answer's head, STR_NONE when absent. */
-static struct str value_in(struct str head, struct str name)
-{
-    bool more = true;
-    while (more) {
-        struct str line, key, value;
-        more = str_cut(head, '\n', &line, &head);
-        if (str_cut(line, ':', &key, &value) && str_eq_nocase(str_trim(key), name)) {
-            if (str_ends(value, STR("\r")))
-                value.len--;
-            return str_trim(value);
-        }
-    }
-    return STR_NONE;
-}
-
-static const char *flaw_of(struct str head, struct str protocol, struct str accept)
-{
-    if (!str_starts(head, STR("HTTP/1.1 101 ")))
-        return "the server does not switch to WebSocket";
-    if (!str_eq_nocase(value_in(head, STR("Upgrade")), STR("websocket")) ||
-        !str_eq_nocase(value_in(head, STR("Connection")), STR("upgrade")))
-        return "the server switches to something else";
-    if (!str_eq(value_in(head, STR("Sec-WebSocket-Accept")), accept))
-        return "the server answers another key";
-    if (!str_eq(value_in(head, STR("Sec-WebSocket-Protocol")), protocol))
-        return "the server chose another sub-protocol";
-    if (value_in(head, STR("Sec-WebSocket-Extensions")).ptr)
-        return "the server chose an extension that was not offered";
-    return NULL;
-}
-
-enum err ws_check_answer(struct str bytes, struct str protocol, const uint8_t key[WS_KEY_SIZE],
-                         size_t *used, struct why *why)
-{
-    *used = 0;
-    struct str scanned = str_take(bytes, ANSWER_MAX);
-    const char *end = scanned.len ? memmem(scanned.ptr, scanned.len, "\r\n\r\n", 4) : NULL;
-    if (!end && bytes.len >= ANSWER_MAX)
-        return err_fail(ERR_DENIED, why, "the server's answer has no end");
-    if (!end)
-        return err_fail(ERR_BUSY, why, "the server's answer is not whole yet");
-    struct arena mem;
-    arena_init(&mem, 256);
-    struct str head = str_of(bytes.ptr, (size_t)(end - bytes.ptr) + 2);
-    struct str accept = accept_of(&mem, base64_encode(&mem, str_of(key, WS_KEY_SIZE)));
-    const char *flaw = flaw_of(head, protocol, accept);
-    arena_done(&mem);
-    if (flaw)
-        return err_fail(ERR_DENIED, why, "%s", flaw);
-    *used = head.len + 2;
-    return ERR_OK;
 }

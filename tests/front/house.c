@@ -295,25 +295,20 @@ void line_open(struct line *line, struct house *house)
     *line = (struct line){.peer = peer_greet(house->mqtt_port)};
 }
 
-static void fill_mask(void *context, uint8_t *out, size_t size)
-{
-    memset(out, 0x5a, size);
-}
-
 void line_open_ws(struct line *line, struct house *house, const char *path)
 {
-    static const uint8_t key[WS_KEY_SIZE] = "0123456789abcde";
     struct buf text = {0};
-    struct why why = {0};
-    size_t used = 0;
-    *line = (struct line){.peer = peer_greet(house->https_port)};
-    ws_put_request(&text, STR(HOUSE_HOST), str_from(path), STR("mqtt"), key);
+    *line = (struct line){.peer = peer_greet(house->https_port), .ws = true};
+    buf_printf(&text,
+               "GET %s HTTP/1.1\r\nHost: " HOUSE_HOST "\r\nUpgrade: websocket\r\n"
+               "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+               "Sec-WebSocket-Key: " WS_CLIENT_KEY "\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n",
+               path);
     peer_send(&line->peer, buf_str(&text));
     buf_reset(&text);
     read_head(&line->peer, &text);
-    must(ws_check_answer(buf_str(&text), STR("mqtt"), key, &used, &why), &why);
+    assert_true(str_starts(buf_str(&text), STR("HTTP/1.1 101 ")));
     buf_done(&text);
-    line->ws = ws_create_client(fill_mask, NULL);
 }
 
 void line_send(struct line *line, struct str packets)
@@ -323,9 +318,23 @@ void line_send(struct line *line, struct str packets)
         peer_send(&line->peer, packets);
         return;
     }
-    assert_true(ws_put_binary(line->ws, packets, &frames));
+    ws_put_frame(&frames, WS_FIN | WS_BINARY, WS_MASK, packets);
     peer_send(&line->peer, buf_str(&frames));
     buf_done(&frames);
+}
+
+static void take_frames(struct line *line)
+{
+    struct str rest = buf_str(&line->ws_in), payload;
+    unsigned first;
+    while (!line->over && ws_take_frame(&rest, &first, &payload)) {
+        if (first == (WS_FIN | WS_BINARY))
+            buf_put(&line->in, payload);
+        line->over = first == (WS_FIN | WS_CLOSE);
+    }
+    if (rest.len > 0)
+        memmove(line->ws_in.ptr, rest.ptr, rest.len);
+    line->ws_in.len = rest.len;
 }
 
 /* Some more bytes; false at the end of the connection. */
@@ -338,15 +347,8 @@ static bool line_fill(struct line *line)
     if (n <= 0)
         return false;
     raw->len += (size_t)n;
-    if (line->ws) {
-        struct buf out = {0};
-        struct why why = {0};
-        size_t used = 0;
-        enum ws_step step = ws_feed(line->ws, buf_str(raw), &used, &line->in, &out, &why);
-        buf_reset(raw);
-        buf_done(&out);
-        line->over = step == WS_CLOSED;
-    }
+    if (line->ws)
+        take_frames(line);
     return true;
 }
 
@@ -388,7 +390,6 @@ void line_done(struct line *line)
     peer_hang_up(&line->peer);
     buf_done(&line->in);
     buf_done(&line->ws_in);
-    ws_destroy(line->ws);
     *line = (struct line){0};
 }
 

@@ -5,9 +5,9 @@
  * has failed. house_stop gives everything back, so a leak is the front's. */
 #pragma once
 #include "../net/rig.h"
+#include "../wire/ws_client.h"
 #include "front/front.h"
 #include "wire/mqtt.h"
-#include "wire/ws.h"
 
 #define HOUSE_HOST "localhost"
 #define HOUSE_VERSION "api-version=2021-04-12"
@@ -84,10 +84,10 @@ void house_await_gone(struct house *house, const char *device);
 struct line { /* one MQTT connection */
     struct peer peer;
     struct buf in;
-    size_t taken;  /* of `in` */
-    struct ws *ws; /* NULL: raw */
-    struct buf ws_in;
-    bool over; /* a close frame came */
+    size_t taken;     /* of `in` */
+    bool ws;          /* over WebSocket */
+    struct buf ws_in; /* frames that are not whole yet */
+    bool over;        /* a close frame came */
 };
 void line_open(struct line *line, struct house *house);
 void line_open_ws(struct line *line, struct house *house, const char *path);
