@@ -157,8 +157,5 @@ bool mqtt_put_connect(struct buf *out, const struct mqtt_connect *connect)
     __attribute__((warn_unused_result));
 bool mqtt_put_subscribe(struct buf *out, uint16_t packet_id, const struct mqtt_filter *filters,
                         size_t count) __attribute__((warn_unused_result));
-/* The filters' `qos` is not looked at. */
-bool mqtt_put_unsubscribe(struct buf *out, uint16_t packet_id, const struct mqtt_filter *filters,
-                          size_t count) __attribute__((warn_unused_result));
 void mqtt_put_pingreq(struct buf *out);
 void mqtt_put_disconnect(struct buf *out);

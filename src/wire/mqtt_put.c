@@ -142,40 +142,26 @@ bool mqtt_put_connect(struct buf *out, const struct mqtt_connect *connect)
     return true;
 }
 
-static bool put_filters(struct buf *out, enum mqtt_type type, uint16_t packet_id,
-                        const struct mqtt_filter *filters, size_t count)
-{
-    assert(packet_id != 0);
-    assert(count > 0 && count <= MQTT_FILTERS_MAX);
-    bool with_qos = type == MQTT_SUBSCRIBE;
-    size_t size = 2;
-    for (size_t i = 0; i < count; i++) {
-        assert(!with_qos || filters[i].qos <= QOS_MAX);
-        assert(filters[i].text.len > 0);
-        if (filters[i].text.len > MQTT_TEXT_MAX)
-            return false;
-        size += 2 + filters[i].text.len + (with_qos ? 1 : 0);
-    }
-    put_head(out, type, 2, size);
-    put_u16(out, packet_id);
-    for (size_t i = 0; i < count; i++) {
-        put_text(out, filters[i].text);
-        if (with_qos)
-            put_u8(out, filters[i].qos);
-    }
-    return true;
-}
-
 bool mqtt_put_subscribe(struct buf *out, uint16_t packet_id, const struct mqtt_filter *filters,
                         size_t count)
 {
-    return put_filters(out, MQTT_SUBSCRIBE, packet_id, filters, count);
-}
-
-bool mqtt_put_unsubscribe(struct buf *out, uint16_t packet_id, const struct mqtt_filter *filters,
-                          size_t count)
-{
-    return put_filters(out, MQTT_UNSUBSCRIBE, packet_id, filters, count);
+    assert(packet_id != 0);
+    assert(count > 0 && count <= MQTT_FILTERS_MAX);
+    size_t size = 2;
+    for (size_t i = 0; i < count; i++) {
+        assert(filters[i].qos <= QOS_MAX);
+        assert(filters[i].text.len > 0);
+        if (filters[i].text.len > MQTT_TEXT_MAX)
+            return false;
+        size += 2 + filters[i].text.len + 1;
+    }
+    put_head(out, MQTT_SUBSCRIBE, 2, size);
+    put_u16(out, packet_id);
+    for (size_t i = 0; i < count; i++) {
+        put_text(out, filters[i].text);
+        put_u8(out, filters[i].qos);
+    }
+    return true;
 }
 
 void mqtt_put_pingreq(struct buf *out)

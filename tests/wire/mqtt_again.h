@@ -2,6 +2,32 @@
 #pragma once
 #include "wire/mqtt.h"
 
+static inline void put_u16_again(struct buf *out, size_t value)
+{
+    buf_put_char(out, (char)(value >> 8 & 0xFF));
+    buf_put_char(out, (char)(value & 0xFF));
+}
+
+/* Nobody in the program unsubscribes. */
+static inline void put_unsubscribe_again(struct buf *out, uint16_t packet_id,
+                                         struct mqtt_filters walk)
+{
+    struct buf rest = {0};
+    struct mqtt_filter filter;
+    put_u16_again(&rest, packet_id);
+    while (mqtt_next_filter(&walk, &filter)) {
+        put_u16_again(&rest, filter.text.len);
+        buf_put(&rest, filter.text);
+    }
+    buf_put_char(out, (char)(MQTT_UNSUBSCRIBE << 4 | 2));
+    size_t size = rest.len;
+    for (; size > 0x7f; size >>= 7)
+        buf_put_char(out, (char)(size | 0x80));
+    buf_put_char(out, (char)size);
+    buf_put(out, buf_str(&rest));
+    buf_done(&rest);
+}
+
 static inline bool mqtt_put_again(struct buf *out, const struct mqtt_packet *packet)
 {
     struct mqtt_filters walk = packet->subscribe.filters;
@@ -27,9 +53,8 @@ static inline bool mqtt_put_again(struct buf *out, const struct mqtt_packet *pac
                         packet->suback.codes.len);
         return true;
     case MQTT_UNSUBSCRIBE:
-        while (mqtt_next_filter(&walk, &filters[count]))
-            count++;
-        return mqtt_put_unsubscribe(out, packet->subscribe.packet_id, filters, count);
+        put_unsubscribe_again(out, packet->subscribe.packet_id, walk);
+        return true;
     case MQTT_UNSUBACK:
         mqtt_put_unsuback(out, packet->packet_id);
         return true;

@@ -461,7 +461,6 @@ static void a_text_that_is_too_long_is_not_written(void **state)
 
     assert_false(mqtt_put_publish(&out, &(struct mqtt_publish){.topic = over}));
     assert_false(mqtt_put_subscribe(&out, 1, &(struct mqtt_filter){.text = over}, 1));
-    assert_false(mqtt_put_unsubscribe(&out, 1, &(struct mqtt_filter){.text = over}, 1));
     assert_false(mqtt_put_connect(&out, &(struct mqtt_connect){.client_id = over}));
     assert_false(mqtt_put_connect(
         &out,
