@@ -1,19 +1,27 @@
 #include "app/container.h"
 #include "app/app.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "model/fault.h"
 #include <assert.h>
+#include <ctype.h>
 #include <curl/curl.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { COPY_SIZE = 64 << 10 };
+enum {
+    COPY_SIZE = 64 << 10,
+    PARTIAL_ATTEMPTS = 4,
+};
 
 #define REFUSE(why, ...) err_fault(ERR_BAD_INPUT, FAULT_BLOB_CONTAINER_VALIDATION, why, __VA_ARGS__)
 
@@ -176,14 +184,77 @@ static enum err copy_file(int from, int to, const struct container_run *run, str
     return err;
 }
 
+/* A blob is written under a name of its own first, ".NAME.<digits>.partial", and locked as long as its hub
+ * lives. What nobody has locked is left of a hub that was killed, and may hold keys. */
+static bool is_partial(struct str entry, struct str name)
+{
+    struct str head = STR("."), tail = STR(".partial"), digits;
+    if (!str_starts(entry, head) || !str_ends(entry, tail) || entry.len < name.len + 11)
+        return false;
+    digits = str_take(str_skip(entry, 1), entry.len - 1 - tail.len);
+    if (!str_starts(digits, name) || digits.ptr[name.len] != '.')
+        return false;
+    digits = str_skip(digits, name.len + 1);
+    size_t good = 0;
+    while (good < digits.len && isxdigit((unsigned char)digits.ptr[good]))
+        good++;
+    return good == digits.len && good > 0;
+}
+
+static void remove_if_dead(int folder, const char *entry)
+{
+    struct stat about;
+    int fd = openat(folder, entry, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        unlinkat(folder, entry, 0);
+    close(fd);
+}
+
+static void remove_dead(int folder, struct str name)
+{
+    int again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* a position of its own */
+    DIR *dir = again >= 0 ? fdopendir(again) : NULL;
+    if (!dir && again >= 0)
+        close(again);
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        if (is_partial(str_from(entry->d_name), name))
+            remove_if_dead(folder, entry->d_name);
+    if (dir)
+        closedir(dir);
+}
+
+/* Gives the locked file, -1 when the folder cannot be written. Between making and locking it another hub may
+ * take it for a dead one's: then it has no name any more, and another is made. */
+static int make_partial(int folder, struct str name, char partial[NAME_MAX + 1])
+{
+    struct random *random = random_system();
+    for (int attempt = 0; attempt < PARTIAL_ATTEMPTS; attempt++) {
+        uint32_t digits;
+        struct stat about;
+        random->fill(random, &digits, sizeof digits);
+        snprintf(partial, NAME_MAX + 1, ".%.*s.%08" PRIx32 ".partial", STR_ARG(name), digits);
+        int fd =
+            openat(folder, partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0 && errno != EEXIST)
+            return -1;
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &about) == 0 &&
+            about.st_nlink == 1)
+            return fd;
+        if (fd >= 0)
+            close(fd);
+    }
+    return -1;
+}
+
 static enum err put_file(int folder, struct str name, int fd, const struct container_run *run,
                          struct why *why)
 {
     char final[NAME_MAX + 1], partial[NAME_MAX + 1];
     snprintf(final, sizeof final, "%.*s", STR_ARG(name));
-    snprintf(partial, sizeof partial, ".%.*s.%d.partial", STR_ARG(name), (int)getpid());
-    unlinkat(folder, partial, 0); /* of a hub that was killed */
-    int out = openat(folder, partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    remove_dead(folder, name);
+    int out = make_partial(folder, name, partial);
     if (out < 0)
         return err_fail(ERR_OUTSIDE, why, "the container's folder cannot be written: %s",
                         strerror(errno));
@@ -192,9 +263,9 @@ static enum err put_file(int folder, struct str name, int fd, const struct conta
         (fsync(out) != 0 || renameat(folder, partial, folder, final) != 0 || fsync(folder) != 0))
         err = err_fail(ERR_OUTSIDE, why, "the container's folder cannot be written: %s",
                        strerror(errno));
-    close(out);
     if (err != ERR_OK)
         unlinkat(folder, partial, 0);
+    close(out);
     return err;
 }
 

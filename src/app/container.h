@@ -6,7 +6,8 @@
  * Whoever may create such a job names addresses that the hub itself then opens. So nothing is allowed
  * but what the operator's options name: a folder, and addresses by their beginnings. Redirects are
  * not followed and certificates are checked. A folder is opened without following links out of the
- * allowed one, files in it are made with mode 0600 under another name first. */
+ * allowed one, files in it are made with mode 0600 under another name first; what a killed hub left under
+ * such a name goes when a blob of that name is put again. */
 #pragma once
 #include "base/err.h"
 #include "base/str.h"

@@ -2,8 +2,10 @@
 #include "../base/check.h"
 #include "app/container.h"
 #include "model/fault.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -122,12 +124,81 @@ static void folders_lie_below_the_allowed_one(void **state)
     rmdir(base);
 }
 
+static bool go_on(void *arg)
+{
+    return true;
+}
+
+/* What a killed hub leaves has keys in it. What another hub is writing is locked. */
+static void what_a_killed_hub_left_goes_and_nothing_else(void **state)
+{
+    char base[] = "/tmp/muster-container-XXXXXX", path[128];
+    assert_non_null(mkdtemp(base));
+    static const struct {
+        const char *rule, *name;
+        bool locked, stays;
+    } table[] = {
+        {"unfinished", ".devices.txt.0a1b2c3d.partial", false, false},
+        {"unfinished, with the number of a process", ".devices.txt.4711.partial", false, false},
+        {"another hub's, which lives", ".devices.txt.00000001.partial", true, true},
+        {"of another blob", ".modules.txt.0a1b2c3d.partial", false, true},
+        {"of a blob whose name begins so", ".devices.txt.old.0a1b2c3d.partial", false, true},
+        {"no digits", ".devices.txt..partial", false, true},
+        {"other letters", ".devices.txt.mine.partial", false, true},
+        {"a short name", ".devices.txt.partial", false, true},
+        {"not hidden", "devices.txt.0a1b2c3d.partial", false, true},
+        {"an end that is not ours", ".devices.txt.0a1b2c3d.part", false, true},
+    };
+    int locks[COUNT(table)];
+    for (size_t i = 0; i < COUNT(table); i++) {
+        snprintf(path, sizeof path, "%s/%s", base, table[i].name);
+        locks[i] = open(path, O_RDWR | O_CREAT, 0600);
+        assert_true(locks[i] >= 0);
+        if (table[i].locked)
+            assert_int_equal(flock(locks[i], LOCK_EX), 0);
+    }
+    snprintf(path, sizeof path, "%s/.devices.txt.0f.partial", base);
+    assert_int_equal(symlink("/etc/hostname", path), 0);
+    snprintf(path, sizeof path, "%s/.devices.txt.1f.partial", base);
+    assert_int_equal(mkdir(path, 0700), 0);
+
+    FILE *spool = tmpfile();
+    fputs("a line\n", spool);
+    rewind(spool);
+    const struct container_rules rules = {.dir = base};
+    const struct container_run run = {.go_on = go_on};
+    struct why why;
+    struct stat about;
+    assert_int_equal(
+        container_put(&rules, str_from(base), STR("devices.txt"), fileno(spool), &run, &why),
+        ERR_OK);
+    fclose(spool);
+    for (size_t i = 0; i < COUNT(table); i++) {
+        snprintf(path, sizeof path, "%s/%s", base, table[i].name);
+        check(table[i].rule, (access(path, F_OK) == 0) == table[i].stays);
+        close(locks[i]);
+    }
+    snprintf(path, sizeof path, "%s/.devices.txt.0f.partial", base);
+    check("a link", lstat(path, &about) == 0);
+    snprintf(path, sizeof path, "%s/.devices.txt.1f.partial", base);
+    check("a folder", lstat(path, &about) == 0);
+    snprintf(path, sizeof path, "%s/devices.txt", base);
+    check("the blob is whole, for its owner only",
+          stat(path, &about) == 0 && about.st_size == 7 && (about.st_mode & 0777) == 0600);
+    struct buf command = {0};
+    buf_printf(&command, "rm -rf %s", base);
+    buf_put_char(&command, '\0');
+    assert_int_equal(system(command.ptr), 0);
+    buf_done(&command);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_follow_the_rules),
         cmocka_unit_test(a_rule_is_a_beginning),
         cmocka_unit_test(folders_lie_below_the_allowed_one),
+        cmocka_unit_test(what_a_killed_hub_left_goes_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
