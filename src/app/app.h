@@ -34,6 +34,7 @@ int cmd_import(int argc, char **argv);
 /* Names of the files in a data folder: see net/cert.h and store/store.h. This one keeps the host. */
 #define APP_HOST_FILE "host"
 #define APP_FILES_KEY_FILE "files.key" /* signs addresses of uploaded files */
+#define APP_LISTENING_FILE "listening" /* while a hub runs: see serve_data.c */
 #define APP_DEFAULT_HOST "localhost"
 enum { APP_PATH_MAX = 4096 };
 
@@ -45,6 +46,16 @@ struct connection_of {
  * what is missing. */
 enum err connection_string_read(const char *dir, struct connection_of of, struct arena *mem,
                                 struct str *out, struct why *why);
+
+/* Where the hub of a data folder listens, as it said when it was ready; text in `mem`. False: it said nothing, as
+ * one that does not run. */
+struct listening {
+    const char *address; /* to connect to from this machine */
+    uint16_t https_port, mqtt_port;
+};
+bool listening_read(const char *dir, struct arena *mem, struct listening *out);
+enum err listening_write(const char *dir, struct listening at, struct why *why);
+void listening_end(const char *dir); /* it stops */
 
 /* A whole number of an option's text; complains on stderr and gives false otherwise. */
 bool option_number(const char *command, const char *option, const char *text, int64_t least,

@@ -213,7 +213,13 @@ static int run(int argc, char **argv, const char *other, struct copying *job, bo
         }
     }
     if (!data || !copy || optind < argc) {
-        help(stderr);
+        if (optind < argc)
+            fprintf(stderr, "muster %s: what is '%s'? There are options only", job->command,
+                    argv[optind]);
+        else
+            fprintf(stderr, "muster %s: --%s %s is missing", job->command, data ? other : "data",
+                    data ? "FOLDER" : "DIR");
+        fprintf(stderr, ", see --help\n");
         return EXIT_USAGE;
     }
     cut_slashes(data);

@@ -355,26 +355,12 @@ static void put_keys(struct buf *out, const struct service *service,
     arena_done(&mem);
 }
 
-static bool is_rotation(const char *text)
-{
-    static const char *const words[] = {"primary", "secondary", "both", "swap"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strcmp(text, words[i]) == 0)
-            return true;
-    return false;
-}
-
 static int keys(struct service *service, const struct operator_options *options)
 {
     struct arena mem = {0};
     struct buf out = {0};
     yyjson_val *identity;
     int code;
-    if (options->rotate && !is_rotation(options->rotate)) {
-        fprintf(stderr, "muster %s: --rotate takes primary, secondary, both or swap\n",
-                options->command);
-        return EXIT_USAGE;
-    }
     code = options->rotate ? change(service, options, rotate, &mem, &identity)
                            : fetch(service, options, &mem, &identity);
     if (code == EXIT_OK)
@@ -383,6 +369,13 @@ static int keys(struct service *service, const struct operator_options *options)
     buf_done(&out);
     arena_done(&mem);
     return code;
+}
+
+static bool sensible(const struct operator_options *options)
+{
+    return operator_one_of(options, "auth", options->auth,
+                           "sas, selfSigned, certificateAuthority or none") &&
+           operator_one_of(options, "rotate", options->rotate, "primary, secondary, both or swap");
 }
 
 int cmd_device(int argc, char **argv)
@@ -395,6 +388,7 @@ int cmd_device(int argc, char **argv)
                     "  muster device keys --data hub pump-7 --rotate secondary\n",
         .commands = commands,
         .count = sizeof commands / sizeof *commands,
+        .sensible = sensible,
     };
     return operator_main(&family, argc, argv);
 }

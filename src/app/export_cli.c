@@ -255,9 +255,13 @@ int cmd_export(int argc, char **argv)
     }
     const struct service_place *place = &export.place;
     bool two = place->data && (place->connection_string || place->connection_string_file);
-    if (!good || two || optind < argc) {
-        fprintf(stderr, "usage: muster export [--to FILE] [options]; muster export --help\n");
+    if (good && optind < argc)
+        fprintf(stderr, "muster export: what is '%s'? A file is named by --to FILE\n",
+                argv[optind]);
+    else if (good && two)
+        fprintf(stderr, "muster export: --data names a hub on this machine, a connection string "
+                        "one anywhere: give one of them\n");
+    if (!good || two || optind < argc)
         return EXIT_USAGE;
-    }
     return run(&export);
 }

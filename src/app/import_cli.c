@@ -318,9 +318,12 @@ int cmd_import(int argc, char **argv)
         else if (!service_option("import", c, optarg, &import.place, &good))
             good = false;
     }
-    if (!good || !import.from || optind < argc) {
-        fprintf(stderr, "usage: muster import --from FILE [options]; muster import --help\n");
+    if (good && optind < argc)
+        fprintf(stderr, "muster import: what is '%s'? The file is named by --from FILE\n",
+                argv[optind]);
+    else if (good && !import.from)
+        fprintf(stderr, "muster import: --from FILE is missing, see --help\n");
+    if (!good || !import.from || optind < argc)
         return EXIT_USAGE;
-    }
     return run(&import);
 }

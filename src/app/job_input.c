@@ -84,6 +84,9 @@ static enum err read_array(struct str text, struct id_list *list, struct why *wh
     } else {
         yyjson_arr_foreach(root, index, max, id)
         {
+            if (err == ERR_OK && !yyjson_is_str(id))
+                err = err_fail(ERR_BAD_INPUT, why,
+                               "item %zu is no text: a device id stands in quotes", index + 1);
             if (err == ERR_OK)
                 err = add_id(list, json_str(id), "item", index + 1, why);
         }

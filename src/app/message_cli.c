@@ -214,6 +214,11 @@ static int feedback(struct service *service, const struct operator_options *opti
     return code;
 }
 
+static bool sensible(const struct operator_options *options)
+{
+    return operator_one_of(options, "ack", options->ack, "none, positive, negative or full");
+}
+
 int cmd_message(int argc, char **argv)
 {
     static const struct operator_family family = {
@@ -225,6 +230,7 @@ int cmd_message(int argc, char **argv)
                     "  muster message purge --data hub pump-7\n",
         .commands = commands,
         .count = sizeof commands / sizeof *commands,
+        .sensible = sensible,
     };
     return operator_main(&family, argc, argv);
 }

@@ -221,6 +221,23 @@ static int read_options(const struct operator_family *family,
     return !family->sensible || family->sensible(options) ? EXIT_OK : EXIT_USAGE;
 }
 
+bool operator_one_of(const struct operator_options *options, const char *option, const char *value,
+                     const char *words)
+{
+    struct str word, rest = str_from(words);
+    for (bool more = value != NULL; more;) {
+        more = str_cut(rest, ' ', &word, &rest);
+        if (str_ends(word, STR(",")))
+            word.len--;
+        if (str_eq(word, str_from(value)) && !str_eq(word, STR("or")))
+            return true;
+    }
+    if (value)
+        fprintf(stderr, "muster %s: --%s takes %s, not '%s'\n", options->command, option, words,
+                value);
+    return !value;
+}
+
 /* ---- running ---- */
 
 static int run(const struct operator_family *family, const struct operator_command *command,

@@ -55,6 +55,11 @@ struct operator_family {
 /* A family's command line; the exit code. */
 int operator_main(const struct operator_family *family, int argc, char **argv);
 
+/* Is the option's value (NULL: it was not given) one of the words, such as "a, b or c"? Complains and gives
+ * false otherwise. For a family's `sensible`. */
+bool operator_one_of(const struct operator_options *options, const char *option, const char *value,
+                     const char *words);
+
 /* Complain; the exit code for it. */
 int operator_complain(const struct operator_options *options, enum err err, const struct why *why);
 

@@ -103,6 +103,16 @@ static int take_away(struct service *service, const struct operator_options *opt
 
 static bool sensible(const struct operator_options *options)
 {
+    unsigned rights;
+    if (!operator_one_of(options, "key", options->key, "primary, secondary or both"))
+        return false;
+    if (options->rights && !policy_read_rights(str_from(options->rights), &rights)) {
+        fprintf(stderr,
+                "muster %s: --rights takes RegistryRead, RegistryWrite, ServiceConnect and "
+                "DeviceConnect, with commas between them; not '%s'\n",
+                options->command, options->rights);
+        return false;
+    }
     if (!options->id || policy_name_valid(str_from(options->id)))
         return true;
     fprintf(stderr, "muster %s: a name has 1 to %d of letters, digits and - _ .\n",

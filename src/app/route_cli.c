@@ -220,6 +220,12 @@ static int test(struct service *service, const struct operator_options *options)
 
 static bool sensible(const struct operator_options *options)
 {
+    enum event_source source;
+    if (options->source && !event_source_read(str_from(options->source), &source)) {
+        fprintf(stderr, "muster %s: --source '%s' is none; see --help for those that there are\n",
+                options->command, options->source);
+        return false;
+    }
     bool trial = str_eq(str_from(options->command), STR("route test"));
     if (!trial || !options->id != !options->condition)
         return true;

@@ -124,8 +124,10 @@ static int start_threads(struct server *server)
 /* Conversations end first, then what they speak to; see the notes at each function. */
 static void stop(struct server *server)
 {
-    if (server->net)
+    if (server->net) {
+        listening_end(server->options.dir);
         net_stop(server->net, DRAIN_MS);
+    }
     if (server->front)
         server->front->closing = true;
     transfer_stop(server->transfer); /* while the hub can answer it */
@@ -155,6 +157,12 @@ static void stop(struct server *server)
 
 static void say_ready(struct server *server)
 {
+    const struct listening at = {.address = server->options.address,
+                                 .https_port = server->https_port,
+                                 .mqtt_port = server->mqtt_port};
+    struct why why;
+    if (listening_write(server->options.dir, at, &why) != ERR_OK)
+        log_warn("commands on this folder need --https-port", LOG_TEXT_Z("reason", why.text));
     printf("muster ready host=%s https=%u mqtt=%u data=%s ca=%s\n", server->options.host,
            server->https_port, server->mqtt_port, server->options.dir, serve_trusted_file(server));
     fflush(stdout);

@@ -1,6 +1,8 @@
 #include "app/app.h"
 #include "app/serve.h"
+#include "base/file.h"
 #include "net/cert.h"
+#include "net/cert_sign.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,21 +25,24 @@ static enum err settle_host(struct server *server, struct why *why)
 {
     struct serve_options *options = &server->options;
     char path[APP_PATH_MAX], line[256] = "";
-    snprintf(path, sizeof(path), "%s/%s", options->dir, APP_HOST_FILE);
-    FILE *file = fopen(path, options->host_given ? "we" : "re");
-    if (options->host_given) {
-        bool written = file && fprintf(file, "%s\n", options->host) > 0;
-        if (file && fclose(file) != 0)
-            written = false;
-        return written ? ERR_OK
-                       : err_fail(ERR_OUTSIDE, why, "'%s' cannot be written: %s", path,
-                                  strerror(errno));
-    }
+    if (options->host_given)
+        return file_replace(options->dir, APP_HOST_FILE,
+                            str_format(&server->mem, "%s\n", options->host), why);
     options->host = APP_DEFAULT_HOST;
-    if (file && fgets(line, sizeof(line), file) && strcspn(line, "\n") > 0)
-        options->host = str_copy(&server->mem, str_of(line, strcspn(line, "\n"))).ptr;
-    if (file)
-        fclose(file);
+    snprintf(path, sizeof(path), "%s/%s", options->dir, APP_HOST_FILE);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return errno == ENOENT
+                   ? ERR_OK
+                   : err_fail(ERR_OUTSIDE, why, "'%s' cannot be read: %s", path, strerror(errno));
+    bool read = fgets(line, sizeof(line), file) != NULL;
+    fclose(file);
+    line[strcspn(line, "\n")] = '\0';
+    if (!read || !cert_host_ok(line))
+        return err_fail(ERR_OUTSIDE, why,
+                        "'%s' does not hold the hub's name any more: start it with --host NAME",
+                        path);
+    options->host = str_copy(&server->mem, str_from(line)).ptr;
     return ERR_OK;
 }
 

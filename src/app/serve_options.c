@@ -1,8 +1,12 @@
 #include "app/app.h"
 #include "app/serve.h"
 #include "app/term.h"
+#include "net/cert_sign.h"
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static void help(FILE *out)
 {
@@ -188,6 +192,28 @@ static bool option_life(const char *option, const char *text, int64_t *out)
     return false;
 }
 
+static bool check_host(const char *name)
+{
+    if (cert_host_ok(name))
+        return true;
+    fprintf(stderr,
+            "muster serve: --host takes a DNS name or an IP address, as clients write it in their "
+            "connection strings, not '%s'\n",
+            name);
+    return false;
+}
+
+static bool check_folder(const char *option, const char *path)
+{
+    struct stat about;
+    bool there = stat(path, &about) == 0;
+    if (there && S_ISDIR(about.st_mode) && access(path, R_OK | X_OK) == 0)
+        return true;
+    fprintf(stderr, "muster serve: --%s '%s': %s\n", option, path,
+            there && !S_ISDIR(about.st_mode) ? "not a folder" : strerror(errno));
+    return false;
+}
+
 static bool take_option(int c, const char *value, struct serve_options *options)
 {
     static const char *const levels[] = {"debug", "info", "warn", "error"};
@@ -201,7 +227,7 @@ static bool take_option(int c, const char *value, struct serve_options *options)
     case OPT_HOST:
         options->host = value;
         options->host_given = true;
-        return true;
+        return check_host(value);
     case OPT_ADDRESS:
         options->address = value;
         return true;
@@ -265,7 +291,7 @@ static bool take_option(int c, const char *value, struct serve_options *options)
         return true;
     case OPT_TRANSFER_DIR:
         options->transfer.dir = value;
-        return true;
+        return check_folder("transfer-dir", value);
     case OPT_TRANSFER_URL:
         return take_transfer_url(value, &options->transfer);
     case OPT_TRANSFER_CA:

@@ -19,7 +19,8 @@ const char service_help[] =
     "machine\n"
     "  --ca FILE                     trust this CA (a hub of ours: ca.pem in its folder)\n"
     "  --address IP                  connect there, whatever the host's name means to DNS\n"
-    "  --https-port N                default 443, or 8443 when nobody listens there\n";
+    "  --https-port N                default 443, or 8443 when nobody listens there; a hub of\n"
+    "                                --data says itself where it listens\n";
 
 bool service_option(const char *command, int c, const char *value, struct service_place *place,
                     bool *good)
@@ -105,6 +106,21 @@ static enum err read_string(struct str text, struct connstr *out, struct why *wh
                          : err_fail(err, why, "the connection string is wrong: %s", inner.text);
 }
 
+/* What no option says, the hub of the folder has said itself; at any rate it is on this machine. */
+static void ask_folder(struct service *out, const struct service_place *place)
+{
+    struct listening at = {.address = "127.0.0.1"};
+    bool said = place->data && listening_read(place->data, &out->mem, &at);
+    if (!place->data)
+        return;
+    if (!out->address)
+        out->address = at.address;
+    if (!out->port_given && said) {
+        out->port = at.https_port;
+        out->port_given = true;
+    }
+}
+
 enum err service_init(struct service *out, const struct service_place *place, struct why *why)
 {
     *out = (struct service){.authorization = STR_NONE};
@@ -129,6 +145,7 @@ enum err service_init(struct service *out, const struct service_place *place, st
     out->address = place->address ? str_copy(&out->mem, str_from(place->address)).ptr : NULL;
     out->port = place->https_port ? (uint16_t)place->https_port : SERVICE_HTTPS_PORT;
     out->port_given = place->https_port != 0;
+    ask_folder(out, place);
     return ERR_OK;
 }
 

@@ -239,7 +239,7 @@ bool sim_options_read(int argc, char **argv, struct arena *mem, struct sim_optio
 {
     struct line line = {.devices = 0,
                         .seed = UNSAID,
-                        .mqtt_port = MQTT_PORT,
+                        .mqtt_port = UNSAID,
                         .telemetry_s = UNSAID,
                         .delay_min_ms = UNSAID,
                         .fail_share = UNSAID,
@@ -263,7 +263,10 @@ bool sim_options_read(int argc, char **argv, struct arena *mem, struct sim_optio
                 : out->scenario.rate ? out->scenario.rate
                                      : RATE_DEFAULT;
     out->duration_s = line.duration_s ? line.duration_s : out->scenario.duration_s;
-    out->mqtt_port = (uint16_t)line.mqtt_port;
+    struct listening at = {.mqtt_port = MQTT_PORT};
+    if (out->place.data)
+        listening_read(out->place.data, mem, &at);
+    out->mqtt_port = line.mqtt_port != UNSAID ? (uint16_t)line.mqtt_port : at.mqtt_port;
     if (!good)
         fprintf(stderr,
                 "muster sim: methods that fail and methods without an answer (--fail-percent, "

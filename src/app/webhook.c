@@ -1,4 +1,5 @@
 #include "app/webhook.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "net/cert_file.h"
@@ -146,7 +147,7 @@ static enum err save_cursor(struct webhook *webhook, struct why *why)
 {
     char text[32];
     int size = snprintf(text, sizeof text, "%" PRIu64 "\n", webhook->told);
-    return cert_file_write(webhook->dir, WEBHOOK_CURSOR_FILE, str_of(text, (size_t)size), why);
+    return file_replace(webhook->dir, WEBHOOK_CURSOR_FILE, str_of(text, (size_t)size), why);
 }
 
 /* Of a folder that was restored from a backup the cursor may be ahead: then what is new begins now. */

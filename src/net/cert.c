@@ -1,4 +1,5 @@
 #include "net/cert.h"
+#include "base/file.h"
 #include "base/time.h"
 #include "net/cert_file.h"
 #include "net/cert_sign.h"
@@ -84,7 +85,7 @@ static enum err write_cert(const char *dir, const char *name, X509 *first, X509 
 {
     struct buf pem = {0};
     bool made = cert_put_cert(&pem, first) && (!second || cert_put_cert(&pem, second));
-    enum err err = made ? cert_file_write(dir, name, buf_str(&pem), why)
+    enum err err = made ? file_replace(dir, name, buf_str(&pem), why)
                         : openssl_failed(why, "a certificate's text");
     buf_done(&pem);
     return err;
@@ -93,7 +94,7 @@ static enum err write_cert(const char *dir, const char *name, X509 *first, X509 
 static enum err write_key(const char *dir, const char *name, EVP_PKEY *key, struct why *why)
 {
     struct buf pem = {0};
-    enum err err = cert_put_key(&pem, key) ? cert_file_write(dir, name, buf_str(&pem), why)
+    enum err err = cert_put_key(&pem, key) ? file_replace(dir, name, buf_str(&pem), why)
                                            : openssl_failed(why, "a key's text");
     cert_wipe(&pem);
     return err;

@@ -1,6 +1,4 @@
-/* cert_file.h - inside net: PEM files that are whole or not there.
- *
- * A file is written beside its place, synced, and renamed into it; then the folder is synced. */
+/* cert_file.h - inside net: PEM files. */
 #pragma once
 #include "base/err.h"
 #include "base/str.h"
@@ -12,9 +10,6 @@
  * ERR_CORRUPT    larger than a PEM file can be
  * ERR_OUTSIDE    there, but it cannot be read */
 enum err cert_file_read(const char *dir, const char *name, struct buf *out, struct why *why);
-
-/* Put `bytes` in the place of `dir`/`name`, mode 0600 whatever the umask says. ERR_OUTSIDE. */
-enum err cert_file_write(const char *dir, const char *name, struct str bytes, struct why *why);
 
 /* Up to `cap` certificates of a PEM text; gives how many. The caller frees them. */
 size_t cert_pem_certs(struct str pem, X509 **certs, size_t cap);

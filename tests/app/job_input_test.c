@@ -20,6 +20,7 @@ static const struct {
     {"twice is once more for the hub to see", "a\na\n", "[\"a\",\"a\"]", NULL},
     {"nothing", "", NULL, "no device id"},
     {"nothing but lines", "\n \n", NULL, "no device id"},
+    {"numbers are no ids", "[\"a\",7]", NULL, "item 2 is no text"},
     {"an empty array", "[]", NULL, "no device id"},
     {"two on a line", "a\n\nb c\n", NULL, "line 3: 'b c'"},
     {"an array in an array", "[[\"a\"]]", NULL, "none"},

@@ -83,7 +83,10 @@ describe('backup and restore', () => {
     ['a restore does not touch a hub that is there', async () => ['restore', '--from', hub.dir, '--data', hub.dir], 2, /not empty/],
     ['a folder without a hub has nothing to copy', async () => ['backup', '--data', scratch, '--to', at('none')], 5, /no hub was ever started/],
     ['what an earlier attempt left is named', async () => { fs.mkdirSync(at('x.partial')); return ['backup', '--data', hub.dir, '--to', at('x')]; }, 2, /x\.partial.*remove it/],
-    ['a folder is needed for each side', async () => ['backup', '--data', hub.dir], 2, /usage/],
+    ['a backup of what?', async () => ['backup', '--to', at('y')], 2, /--data DIR is missing/],
+    ['a restore of what?', async () => ['restore', '--data', at('y')], 2, /--from FOLDER is missing/],
+    ['a word without an option', async () => ['backup', hub.dir], 2, /what is '/],
+    ['a folder is needed for each side', async () => ['backup', '--data', hub.dir], 2, /--to FOLDER is missing/],
     ["somebody else's database is no backup", async () => {
       fs.mkdirSync(at('cats'));
       fs.writeFileSync(path.join(at('cats'), 'muster.db'), 'not a database at all, though long enough to be looked at'.repeat(40));

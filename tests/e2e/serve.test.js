@@ -90,6 +90,40 @@ describe('help', () => {
   });
 });
 
+describe('commands that get its folder', () => {
+  it('find it whatever its name and ports are, until it ends', async () => {
+    const hub = new Hub({ host: 'unknown.to.dns.test', args: ['--https-port', '9443', '--mqtt-port', '9883'] });
+    const command = (...args) => muster([...args, '--data', hub.dir]);
+    await hub.start();
+    assert.equal((await command('device', 'create', 'a')).stdout, 'device a created\n');
+    assert.equal((await command('sim', '--devices', '2', '--duration', '1')).code, 0);
+    await hub.kill9();
+    hub.args = ['--https-port', '9444', '--mqtt-port', '9884', '--address', '127.0.0.1'];
+    await hub.start();
+    assert.equal((await command('device', 'create', 'b')).stdout, 'device b created\n');
+    await hub.stop();
+    assert.ok(!fs.existsSync(path.join(hub.dir, 'listening')));
+    await assertRefused(command('device', 'list'), /is the hub running/);
+    await hub.finish();
+  });
+});
+
+describe('values of options that cannot be', () => {
+  const file = path.join(__dirname, 'serve.test.js');
+  for (const [rule, args, text] of [
+    ['a host without a name', ['--host', ''], /--host takes a DNS name or an IP address/],
+    ['a host with a slash', ['--host', 'a/b'], /not 'a\/b'/],
+    ['a folder of transfers that is not there', ['--transfer-dir', '/nowhere'], /--transfer-dir '\/nowhere': No such file/],
+    ['a folder of transfers that is a file', ['--transfer-dir', file], /not a folder/],
+  ])
+    it(rule, async () => assert.equal(await assertRefused(muster(['serve', '--data', scratch(), ...args]), text), 2));
+  it('a host that its folder has lost', async () => {
+    const dir = scratch();
+    fs.writeFileSync(path.join(dir, 'host'), '');
+    assert.equal(await assertRefused(muster(['serve', '--data', dir]), /'\S+host' does not hold the hub's name any more: start it with --host NAME/), 5);
+  });
+});
+
 describe('a second start', () => {
   it('finds everything again', async () => {
     const hub = await startHub();
