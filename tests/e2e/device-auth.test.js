@@ -3,8 +3,12 @@
 'use strict';
 const assert = require('node:assert/strict');
 const { execFileSync, spawn } = require('node:child_process');
-const { readFileSync } = require('node:fs');
-const { before, it } = require('node:test');
+const { mkdtempSync, readFileSync, rmSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const path = require('node:path');
+const { after, before, describe, it } = require('node:test');
+const tls = require('node:tls');
+const { HOST, Hub, muster } = require('./lib/hub');
 const { RawMqtt, write } = require('./lib/mqtt');
 const { now, sas } = require('./lib/sas');
 const { newDevice, registryOf } = require('./lib/sdk');
@@ -220,6 +224,41 @@ withHub('TLS (6)', (s) => {
     const client = await RawMqtt.open(s.hub, { cert: readFileSync(cert), key: readFileSync(key) });
     assert.equal((await client.hello(device)).code, 0);
     await client.bye();
+  });
+});
+
+// With a certificate of one's own: many small stacks know RSA only.
+const rsaDir = mkdtempSync(path.join(tmpdir(), 'muster-rsa-'));
+after(() => rmSync(rsaDir, { recursive: true }));
+function rsa(bits) {
+  const [cert, key] = ['pem', 'key'].map((end) => path.join(rsaDir, `${bits}.${end}`));
+  execFileSync('openssl', ['req', '-x509', '-newkey', `rsa:${bits}`, '-nodes', '-days', '2', '-subj', '/CN=own',
+    '-addext', `subjectAltName=DNS:${HOST}`, '-keyout', key, '-out', cert], { stdio: 'ignore' });
+  return ['--tls-cert', cert, '--tls-key', key];
+}
+
+describe('a hub with a certificate of RSA (6)', () => {
+  let hub;
+  before(async () => (hub = await new Hub({ args: rsa(2048) }).start())); // it has no CA of its own to trust
+  after(() => hub.finish());
+  const connect = (ciphers, maxVersion = 'TLSv1.2') => new Promise((resolve, reject) => {
+    const socket = tls.connect({ host: HOST, port: 8883, rejectUnauthorized: false, maxVersion, ciphers: `${ciphers}:@SECLEVEL=0` });
+    socket.once('secureConnect', () => {
+      resolve(socket.getCipher().name);
+      socket.destroy();
+    });
+    socket.once('error', reject);
+  });
+  for (const name of ['ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-RSA-AES128-SHA256', 'ECDHE-RSA-AES256-SHA384']) {
+    it(`speaks ${name}`, async () => assert.equal(await connect(name), name));
+  }
+  for (const name of ['AES128-GCM-SHA256', 'DHE-RSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES128-SHA', 'AES128-SHA']) {
+    it(`does not speak ${name}`, () => assert.rejects(connect(name), /handshake failure/));
+  }
+  it('is not started with a key of 1024 bits', async () => {
+    const end = await muster(['serve', '--data', path.join(rsaDir, 'data'), ...rsa(1024)]);
+    assert.equal(end.code, 1, end.stderr);
+    assert.match(end.stderr, /too small|weak|key/i);
   });
 });
 

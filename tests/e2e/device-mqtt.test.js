@@ -211,6 +211,22 @@ withHub('SUBSCRIBE and UNSUBSCRIBE (8)', (s) => {
     await queue('two');
     assert.equal((await client.message()).qos, 0);
   });
+  it('SUBACK comes before the messages that wait', async () => {
+    const other = await RawMqtt.connect(s.hub, await newDevice(s.hub, 'waits'));
+    for (const body of ['one', 'two']) await s.rest.post('/devices/waits/messages/devicebound', body);
+    const order = [];
+    for (const type of [PUBLISH, SUBACK]) {
+      const inbox = other.inbox(type);
+      inbox.push = (item) => {
+        order.push(type);
+        Object.getPrototypeOf(inbox).push.call(inbox, item);
+      };
+    }
+    await other.subscribe(['devices/waits/messages/devicebound/#', 1]);
+    for (const body of ['one', 'two']) assert.equal((await other.message()).payload, body);
+    assert.deepEqual(order, [SUBACK, PUBLISH, PUBLISH]);
+    await other.bye();
+  });
   it('UNSUBSCRIBE of one kind leaves the others', async () => {
     await client.subscribe('$iothub/twin/PATCH/properties/desired/#', '$iothub/twin/res/#');
     client.send(write.unsubscribe(9, 'sensors/#', '$iothub/twin/PATCH/properties/desired/#'));
@@ -323,6 +339,12 @@ withHub('the twin (13)', (s) => {
     }
     const { $version, $metadata, ...rest } = await reported();
     assert.deepEqual([rest, $version], [{ list: [3], o: { y: 2 } }, 4]);
+  });
+  it('what a GET carries is ignored', async () => {
+    for (const payload of ['', ' ', '{"a":', Buffer.from([0, 255])]) {
+      await client.publish('$iothub/twin/GET/?$rid=9', payload, { qos: 1 });
+      assert.equal((await client.message()).topic, '$iothub/twin/res/200/?$rid=9');
+    }
   });
   const rids = [
     ['a counter in hex', '1f'],
