@@ -2,7 +2,7 @@
 #include "front/rest_device.h"
 #include "base/codec.h"
 #include "base/log.h"
-#include "front/message_head.h"
+#include "front/event_batch.h"
 #include "front/stamp.h"
 #include "front/throttle.h"
 #include "hub/telemetry.h"
@@ -61,23 +61,12 @@ bool device_request_init(struct exchange *exchange, struct device_request *reque
 
 /* ---- telemetry ---- */
 
-enum {
-    EVENTS_BATCH_MAX = 500, /* messages in one request */
-    EVENT_DEPTH_MAX = 4,
-};
-
-struct event_item {
-    struct bag bag;
-    struct str body;
-};
-
 /* A request goes to the hub twice: to be told who it is, and with its messages, which are ordinary
  * telemetry. Its answer waits until the last one is on disk. */
 struct events {
     struct hub_task task; /* of the check */
     struct device_request request;
-    struct event_item *items;
-    size_t count;
+    struct event_batch batch;
     struct telemetry *messages;
     atomic_size_t left; /* not yet on disk, and one for the loop that sends them */
     atomic_bool failed;
@@ -134,10 +123,10 @@ static void send_events(struct exchange *exchange)
         .created_ticks = events->request.created_ticks,
         .auth_method = device_auth_method(events->request.grant.by, caller->module_id.len > 0),
         .model_id = STR("")};
-    events->messages = arena_array(&exchange->mem, struct telemetry, events->count);
-    atomic_init(&events->left, events->count + 1);
+    events->messages = arena_array(&exchange->mem, struct telemetry, events->batch.count);
+    atomic_init(&events->left, events->batch.count + 1);
     exchange_leave(exchange, events_finish);
-    for (size_t i = 0; i < events->count; i++) {
+    for (size_t i = 0; i < events->batch.count; i++) {
         struct telemetry *message = &events->messages[i];
         telemetry_init(message);
         message->task.owner = events;
@@ -145,8 +134,8 @@ static void send_events(struct exchange *exchange)
         message->number = caller->number;
         message->device_id = caller->device_id;
         message->module_id = caller->module_id;
-        message->properties = stamp_properties(&stamp, &events->items[i].bag, &exchange->mem);
-        message->body = events->items[i].body;
+        message->properties = stamp_properties(&stamp, &events->batch.items[i].bag, &exchange->mem);
+        message->body = events->batch.items[i].body;
         if (!hub_submit(exchange->front->config.hub, &message->task)) {
             atomic_store(&events->failed, true);
             count_down(events, 1);
@@ -155,83 +144,17 @@ static void send_events(struct exchange *exchange)
     count_down(events, 1);
 }
 
-/* A batch: [{"body": "base64", "base64Encoded": true, "properties": {"iothub-app-a": "b"}}, ...] */
-
-static enum err refuse_batch(struct why *why, size_t at, const char *rule)
-{
-    return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why, "message %zu of the batch: %s", at,
-                     rule);
-}
-
-static enum err read_properties(struct exchange *exchange, yyjson_val *object, size_t at,
-                                struct event_item *out, struct why *why)
-{
-    size_t count = object ? yyjson_obj_size(object) : 0, i, max;
-    struct http_header *headers = arena_array(&exchange->mem, struct http_header, count);
-    yyjson_val *key, *value;
-    if (object && !yyjson_is_obj(object))
-        return refuse_batch(why, at, "properties must be an object of texts");
-    yyjson_obj_foreach(object, i, max, key, value)
-    {
-        if (!yyjson_is_str(value))
-            return refuse_batch(why, at, "properties must be an object of texts");
-        headers[i] = (struct http_header){json_str(key), json_str(value)};
-    }
-    return message_head_read(headers, count, &exchange->mem, &out->bag, why);
-}
-
-static enum err read_item(struct exchange *exchange, yyjson_val *item, size_t at,
-                          struct event_item *out, struct why *why)
-{
-    struct str body = json_member_str(item, "body");
-    yyjson_val *encoded = yyjson_obj_get(item, "base64Encoded");
-    if (!body.ptr)
-        return refuse_batch(why, at, "body must be a text");
-    if (encoded && !yyjson_is_bool(encoded))
-        return refuse_batch(why, at, "base64Encoded must be true or false");
-    if (encoded && !yyjson_get_bool(encoded))
-        out->body = body;
-    else if (!base64_decode(&exchange->mem, body, &out->body))
-        return refuse_batch(why, at, "body is not base64, and base64Encoded is not false");
-    return read_properties(exchange, yyjson_obj_get(item, "properties"), at, out, why);
-}
-
-static enum err read_batch(struct exchange *exchange, struct events *events, struct why *why)
-{
-    yyjson_val *root, *item;
-    size_t i, max;
-    struct json_limits limits = {.size_max = TELEMETRY_SIZE_MAX, .depth_max = EVENT_DEPTH_MAX};
-    enum err err = json_read(exchange->body, &limits, &exchange->mem, &root, why);
-    if (err != ERR_OK) {
-        why->code = FAULT_FORMAT_ERROR;
-        return ERR_BAD_INPUT;
-    }
-    if (!yyjson_is_arr(root) || yyjson_arr_size(root) == 0 ||
-        yyjson_arr_size(root) > EVENTS_BATCH_MAX)
-        return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why,
-                         "a batch is an array of 1 to %d messages", EVENTS_BATCH_MAX);
-    events->count = yyjson_arr_size(root);
-    events->items = arena_array(&exchange->mem, struct event_item, events->count);
-    yyjson_arr_foreach(root, i, max, item)
-    {
-        err = read_item(exchange, item, i, &events->items[i], why);
-        if (err != ERR_OK)
-            return err;
-    }
-    return ERR_OK;
-}
-
 static enum err read_events(struct exchange *exchange, struct events *events, struct why *why)
 {
     struct str media = exchange_sent(exchange, STR("Content-Type")),
                batch = STR("application/vnd.microsoft.iothub.json");
     if (str_eq_nocase(str_take(media, batch.len), batch))
-        return read_batch(exchange, events, why);
-    events->count = 1;
-    events->items = arena_new(&exchange->mem, struct event_item);
-    events->items->body = exchange->body;
+        return event_batch_read(exchange->body, &exchange->mem, &events->batch, why);
+    events->batch.count = 1;
+    events->batch.items = arena_new(&exchange->mem, struct event_item);
+    events->batch.items->body = exchange->body;
     return message_head_read(exchange->sent, exchange->sent_count, &exchange->mem,
-                             &events->items->bag, why);
+                             &events->batch.items->bag, why);
 }
 
 void rest_device_send(struct exchange *exchange)
@@ -246,7 +169,7 @@ void rest_device_send(struct exchange *exchange)
         return;
     }
     events->request.quota = QUOTA_D2C;
-    events->request.quota_count = events->count;
+    events->request.quota_count = events->batch.count;
     events->request.quota_size = exchange->body.len;
     events->exchange = exchange;
     events->task.ops = &check_ops;

@@ -71,6 +71,29 @@ void hub_quotas_keep(struct hub_turn *turn)
 
 /* ---- a change ---- */
 
+enum err quota_change_read(yyjson_val *body, struct quota_change *change, struct why *why)
+{
+    struct quota_profile *out = &change->profile;
+    yyjson_val *units = yyjson_obj_get(body, "units"),
+               *percent = yyjson_obj_get(body, "devicePercent");
+    struct str word = json_member_str(body, "profile");
+    if (!word.ptr || !quota_tier_read(word, &out->tier))
+        return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why,
+                         "profile must be none, F1, S1, S2 or S3");
+    if (units && !yyjson_is_null(units) &&
+        (!yyjson_is_uint(units) || yyjson_get_uint(units) > UINT16_MAX))
+        return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why,
+                         "units must be a whole number from 1 on");
+    out->units = yyjson_is_uint(units) ? (uint32_t)yyjson_get_uint(units) : 1;
+    bool shares = percent && !yyjson_is_null(percent); /* what is no such number is refused as 0 */
+    change->device_percent = shares && yyjson_get_uint(percent) <= QUOTA_DEVICE_PERCENT_MAX
+                                 ? (uint32_t)yyjson_get_uint(percent)
+                                 : 0;
+    if (!shares)
+        change->device_percent = QUOTA_DEVICE_PERCENT_MAX;
+    return quota_profile_check(*out, why);
+}
+
 static enum err change_decide(struct hub_task *task, struct hub_turn *turn, struct why *why)
 {
     const struct quota_change *change = (struct quota_change *)task;

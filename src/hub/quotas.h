@@ -19,6 +19,9 @@ struct quota_change {
     uint32_t device_percent; /* 1 to QUOTA_DEVICE_PERCENT_MAX */
 };
 void quota_change_init(struct quota_change *task);
+/* What a body asks for: {"profile":"S1","units":2,"devicePercent":20}; one unit, and no share, when it says
+ * nothing. A share that is none is 0 then, which the task refuses. ERR_BAD_INPUT FAULT_ARGUMENT_INVALID. */
+enum err quota_change_read(yyjson_val *body, struct quota_change *change, struct why *why);
 
 /* How many things of a kind the hub may have, under its profile. */
 uint32_t hub_quotas_count(const struct hub *hub, enum quota_count count);
