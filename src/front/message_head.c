@@ -19,8 +19,8 @@ static const struct str app_prefix = STR("iothub-app-");
 
 static enum err refuse(struct why *why, struct str what, const char *rule)
 {
-    return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why, "%.*s %s",
-                     (int)(what.len < 64 ? what.len : 64), what.ptr, rule);
+    struct str shown = str_clip(what, 64);
+    return err_fault(ERR_BAD_INPUT, FAULT_ARGUMENT_INVALID, why, "%.*s %s", STR_ARG(shown), rule);
 }
 
 static struct str key_of(struct str header)

@@ -59,6 +59,23 @@ static void an_application_cannot_pass_for_the_system(void **state)
     arena_done(&mem);
 }
 
+static void a_refusal_does_not_cut_a_character(void **state)
+{
+    char name[sizeof("iothub-app-$.") + 64];
+    struct arena mem = {0};
+    for (size_t pad = 0; pad < 4; pad++) {
+        size_t used = (size_t)snprintf(name, sizeof(name), "iothub-app-$.%.*s", (int)pad, "aaa");
+        for (; used + 2 < sizeof(name); used += 2)
+            memcpy(name + used, "\xc3\xa9", 3);
+        struct http_header header = {str_from(name), STR("x")};
+        struct bag bag;
+        struct why why;
+        check_int("refused", message_head_read(&header, 1, &mem, &bag, &why), ERR_BAD_INPUT);
+        assert_true(str_is_utf8(str_from(why.text)));
+    }
+    arena_done(&mem);
+}
+
 static void what_a_service_may_send(void **state)
 {
     static const struct {
@@ -135,6 +152,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(headers_become_a_bag),
         cmocka_unit_test(an_application_cannot_pass_for_the_system),
+        cmocka_unit_test(a_refusal_does_not_cut_a_character),
         cmocka_unit_test(what_a_service_may_send),
         cmocka_unit_test(an_id_is_made_up_where_none_was_given),
         cmocka_unit_test(properties_and_body_have_a_size),
