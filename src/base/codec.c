@@ -59,6 +59,15 @@ bool base64_decode(struct arena *mem, struct str text, struct str *bytes)
     return true;
 }
 
+int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 void hex_print(const uint8_t *bytes, size_t size, char *out)
 {
     for (size_t i = 0; i < size; i++) {
@@ -68,13 +77,55 @@ void hex_print(const uint8_t *bytes, size_t size, char *out)
     *out = '\0';
 }
 
-static int hex_value(char c)
+bool hex_read(struct str text, uint8_t *out, size_t size)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    if (text.len != 2 * size)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        int digit = hex_digit(text.ptr[i]);
+        if (digit < 0 || (text.ptr[i] >= 'A' && text.ptr[i] <= 'F'))
+            return false;
+        out[i / 2] = (uint8_t)(i % 2 ? out[i / 2] | digit : digit << 4);
+    }
+    return true;
+}
+
+static bool is_dash(size_t at)
+{
+    return at == 8 || at == 13 || at == 18 || at == 23;
+}
+
+void guid_print(const uint8_t guid[GUID_SIZE], char out[GUID_TEXT + 1])
+{
+    size_t half = 0;
+    for (size_t at = 0; at < GUID_TEXT; at++) {
+        if (is_dash(at)) {
+            out[at] = '-';
+            continue;
+        }
+        out[at] = hex_lower[half % 2 ? guid[half / 2] & 15 : guid[half / 2] >> 4];
+        half++;
+    }
+    out[GUID_TEXT] = '\0';
+}
+
+bool guid_read(struct str text, uint8_t out[GUID_SIZE])
+{
+    uint8_t guid[GUID_SIZE] = {0};
+    size_t half = 0;
+    if (text.len != GUID_TEXT)
+        return false;
+    for (size_t at = 0; at < GUID_TEXT; at++) {
+        int digit = hex_digit(text.ptr[at]);
+        if (is_dash(at) ? text.ptr[at] != '-' : digit < 0)
+            return false;
+        if (is_dash(at))
+            continue;
+        guid[half / 2] = (uint8_t)(guid[half / 2] | digit << (half % 2 ? 0 : 4));
+        half++;
+    }
+    memcpy(out, guid, sizeof(guid));
+    return true;
 }
 
 /* The byte that an escape at the front of `text` stands for, or -1. */
@@ -82,7 +133,7 @@ static int escaped_byte(struct str text)
 {
     if (text.len < 3 || text.ptr[0] != '%')
         return -1;
-    int high = hex_value(text.ptr[1]), low = hex_value(text.ptr[2]);
+    int high = hex_digit(text.ptr[1]), low = hex_digit(text.ptr[2]);
     return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 

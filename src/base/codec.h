@@ -8,8 +8,16 @@
 struct str base64_encode(struct arena *mem, struct str bytes);
 bool base64_decode(struct arena *mem, struct str text, struct str *bytes);
 
+int hex_digit(char c); /* of either case; -1: it is none */
 /* Lower-case hex of `size` bytes and a NUL: 2 * size + 1 characters. */
 void hex_print(const uint8_t *bytes, size_t size, char *out);
+/* What hex_print gives and nothing else: exactly 2 * size digits, no capitals. On false `out` has been written. */
+bool hex_read(struct str text, uint8_t *out, size_t size);
+
+/* A GUID in lower case and a NUL, "00112233-4455-..."; and back, in either case. */
+enum { GUID_SIZE = 16, GUID_TEXT = 36 };
+void guid_print(const uint8_t guid[GUID_SIZE], char out[GUID_TEXT + 1]);
+bool guid_read(struct str text, uint8_t out[GUID_SIZE]);
 
 /* Percent-decode once. '+' stays a plus. An invalid escape is kept as it stands
  * (spec/device-mqtt.md 11.2). The result borrows from `text` when there was nothing to decode. */

@@ -10,21 +10,14 @@ enum { EXCHANGE_BLOCK_SIZE = 896 }; /* enough for most, and malloc has such piec
  * cost as much as reading its head. */
 void exchange_draw_id(struct front *front, char out[REQUEST_ID_SIZE])
 {
-    static const char digits[] = "0123456789abcdef";
     uint64_t number = atomic_fetch_add(&front->request_number, 1);
-    uint8_t bytes[16];
+    uint8_t bytes[GUID_SIZE];
     memcpy(bytes, front->request_prefix, 8);
     for (int i = 0; i < 8; i++)
         bytes[8 + i] = (uint8_t)(number >> (56 - 8 * i));
     bytes[6] = (bytes[6] & 0x0f) | 0x40;
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
-    for (int i = 0; i < 16; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            *out++ = '-';
-        *out++ = digits[bytes[i] >> 4];
-        *out++ = digits[bytes[i] & 15];
-    }
-    *out = '\0';
+    guid_print(bytes, out);
 }
 
 struct exchange *exchange_create(struct front *front, struct net_conn *conn)

@@ -10,14 +10,15 @@
  * answer comes. Exactly one thread holds it at a time; it begins and ends on its connection's loop,
  * which also writes the answer's text: the hub thread has better things to do. */
 #pragma once
+#include "base/codec.h"
 #include "front/front.h"
 #include "wire/http.h"
 
 enum {
     EXCHANGE_SEGMENTS_MAX = 8,
-    EXCHANGE_HEADERS_MAX = 320, /* of an answer: the properties of a message, and our own */
-    JSON_DEPTH_MAX = 64,        /* containers inside each other in any request */
-    REQUEST_ID_SIZE = 37,       /* a UUID and its NUL */
+    EXCHANGE_HEADERS_MAX = 320,      /* of an answer: the properties of a message, and our own */
+    JSON_DEPTH_MAX = 64,             /* containers inside each other in any request */
+    REQUEST_ID_SIZE = GUID_TEXT + 1, /* and its NUL */
 };
 
 enum error_form {

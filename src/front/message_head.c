@@ -137,10 +137,10 @@ enum err message_head_send(const struct bag *sent, struct str body, struct rando
     buf_put(&text, STR("/messages/devicebound"));
     add(&bag, "$.to", str_copy(mem, buf_str(&text)));
     if (!id) { /* so that feedback can name it */
-        uint8_t bytes[MESSAGE_TOKEN_SIZE];
-        char guid[MESSAGE_TOKEN_TEXT + 1];
+        uint8_t bytes[GUID_SIZE];
+        char guid[GUID_TEXT + 1];
         random->fill(random, bytes, sizeof(bytes));
-        message_token_print(bytes, guid);
+        guid_print(bytes, guid);
         add(&bag, "$.mid", str_copy(mem, str_from(guid)));
         id = &bag.pairs[bag.count - 1];
     }
@@ -188,10 +188,10 @@ static void put_pair(struct exchange *exchange, const struct bag_pair *pair)
 void message_head_put(struct exchange *exchange, const struct message *message,
                       struct str properties)
 {
-    char token[MESSAGE_TOKEN_TEXT + 1];
+    char token[GUID_TEXT + 1];
     struct bag bag = {0};
     struct why why;
-    message_token_print(message->token, token);
+    guid_print(message->token, token);
     exchange_header(exchange, "ETag", str_format(&exchange->mem, "\"%s\"", token));
     put_number(exchange, "iothub-sequencenumber", message->sequence);
     put_time(exchange, "iothub-enqueuedtime", message->enqueued_ticks);

@@ -226,7 +226,7 @@ static void settle(struct exchange *exchange, enum message_verdict verdict)
         return;
     message_settle_init(settle);
     /* What is no token at all fits no lock; but first the hub is told who asks. */
-    if (!message_token_read(exchange->segments[device_tail(exchange) + 2], settle->token))
+    if (!guid_read(exchange->segments[device_tail(exchange) + 2], settle->token))
         memset(settle->token, 0, sizeof(settle->token));
     settle->caller = &request->caller;
     settle->verdict = verdict;

@@ -83,8 +83,8 @@ static void receive_finish(struct exchange *exchange)
     }
     if (batch)
         buf_put(out, STR("]"));
-    char token[MESSAGE_TOKEN_TEXT + 1], time[TIME_TEXT_MAX];
-    message_token_print((const uint8_t *)receive->token.ptr, token);
+    char token[GUID_TEXT + 1], time[TIME_TEXT_MAX];
+    guid_print((const uint8_t *)receive->token.ptr, token);
     size_t length = time_print_full(receive->enqueued_ticks, time);
     exchange_header(exchange, "ETag", str_format(&exchange->mem, "\"%s\"", token));
     exchange_header(exchange, "iothub-enqueuedtime", str_of(time, length));
@@ -108,7 +108,7 @@ static void settle(struct exchange *exchange, enum notice_kind kind, bool abando
 {
     uint8_t token[MESSAGE_TOKEN_SIZE];
     struct why why;
-    if (!message_token_read(exchange->segments[3], token)) {
+    if (!guid_read(exchange->segments[3], token)) {
         err_fault(ERR_CONFLICT, FAULT_LOCK_LOST, &why, "this is no lock token of ours");
         fail(exchange, ERR_CONFLICT, &why);
         return;

@@ -16,6 +16,7 @@
  * spec/quotas-errors-auth.md 4. */
 #pragma once
 #include "base/arena.h"
+#include "base/codec.h"
 #include "base/str.h"
 #include "base/time.h"
 
@@ -31,8 +32,7 @@ enum {
     MESSAGE_DELIVERIES_MAX = 100,  /* highest setting */
     MESSAGE_LOCK_S = 60,           /* default life of a lock */
     MESSAGE_LOCK_S_MAX = 300,      /* longest one that a device may ask for */
-    MESSAGE_TOKEN_SIZE = 16,       /* random bytes of a lock token */
-    MESSAGE_TOKEN_TEXT = 36,       /* characters of its text, a GUID */
+    MESSAGE_TOKEN_SIZE = GUID_SIZE, /* random bytes of a lock token, whose text is a GUID */
 };
 
 /* Whom the sender wants to hear of it. The numbers are part of the store's format. */
@@ -93,7 +93,3 @@ int64_t message_queue_due(const struct message_queue *queue);
 /* The first to which something has happened by `now_ticks`: its lock is over, or it is not locked and
  * has expired. NULL when there is none. */
 struct message *message_due(struct message_queue *queue, int64_t now_ticks);
-
-/* A lock token as text, a GUID in lower case; and back, in either case. */
-void message_token_print(const uint8_t token[MESSAGE_TOKEN_SIZE], char out[MESSAGE_TOKEN_TEXT + 1]);
-bool message_token_read(struct str text, uint8_t out[MESSAGE_TOKEN_SIZE]);

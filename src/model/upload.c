@@ -21,24 +21,7 @@ void upload_id_print(const uint8_t id[UPLOAD_ID_SIZE], char out[UPLOAD_ID_TEXT +
     hex_print(id, UPLOAD_ID_SIZE, out);
 }
 
-static int digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
-}
-
 bool upload_id_read(struct str text, uint8_t out[UPLOAD_ID_SIZE])
 {
-    if (text.len != UPLOAD_ID_TEXT)
-        return false;
-    for (size_t i = 0; i < UPLOAD_ID_SIZE; i++) {
-        int high = digit(text.ptr[2 * i]), low = digit(text.ptr[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        out[i] = (uint8_t)(high << 4 | low);
-    }
-    return true;
+    return hex_read(text, out, UPLOAD_ID_SIZE);
 }

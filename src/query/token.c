@@ -1,5 +1,6 @@
 #include "query/token.h"
 #include "base/banned.h"
+#include "base/codec.h"
 #include <assert.h>
 #include <math.h>
 #include <yyjson.h>
@@ -50,14 +51,6 @@ static bool is_space(char c)
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
-}
-
-static int hex_digit(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
 static bool begins_comment(const struct lexer *lexer, size_t ahead)

@@ -1,4 +1,5 @@
 #include "wire/topic.h"
+#include "base/codec.h"
 #include <assert.h>
 
 /* ---- reading ---- */
@@ -128,15 +129,6 @@ struct topic topic_from_hub(struct str text, const struct topic_owner *owner)
     if (eat(&text, STR("$iothub/methods/POST/")))
         return read_method(text);
     return unknown;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 bool topic_call_id(struct str rid, uint64_t *out)

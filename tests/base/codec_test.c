@@ -139,11 +139,57 @@ static void hex(void **state)
     check_str("lower case, two digits a byte", str_from(text), STR("000ff0ff"));
 }
 
+static void hex_has_one_text(void **state)
+{
+    static const struct {
+        const char *rule, *text;
+        bool read;
+    } texts[] = {
+        {"lower case", "00af", true},     {"capitals", "00AF", false},
+        {"one digit less", "00a", false}, {"one more", "00af0", false},
+        {"no digit", "00ag", false},      {"the sign before 0", "/0af", false},
+        {"and after 9", ":0af", false},   {"nothing", "", false},
+    };
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        uint8_t bytes[2];
+        check(texts[i].rule, hex_read(str_from(texts[i].text), bytes, 2) == texts[i].read);
+        if (texts[i].read)
+            check("the bytes", bytes[0] == 0 && bytes[1] == 0xAF);
+    }
+}
+
+static void a_guid_is_read_in_either_case(void **state)
+{
+    static const struct {
+        const char *rule, *text;
+        bool valid;
+    } texts[] = {
+        {"lower case", "00112233-4455-6677-8899-aabbccddeeff", true},
+        {"upper case", "00112233-4455-6677-8899-AABBCCDDEEFF", true},
+        {"no dashes", "00112233445566778899aabbccddeeff", false},
+        {"a dash elsewhere", "0011223-34455-6677-8899-aabbccddeeff", false},
+        {"no digit", "00112233-4455-6677-8899-aabbccddeefg", false},
+        {"too short", "00112233-4455-6677-8899-aabbccddeef", false},
+        {"too long", "00112233-4455-6677-8899-aabbccddeeff0", false},
+        {"empty", "", false},
+    };
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        uint8_t guid[GUID_SIZE] = {0};
+        char text[GUID_TEXT + 1];
+        bool read = guid_read(str_from(texts[i].text), guid);
+        check(texts[i].rule, read == texts[i].valid);
+        guid_print(guid, text);
+        if (read)
+            check_str(texts[i].rule, str_from(text), STR("00112233-4455-6677-8899-aabbccddeeff"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(base64),           cmocka_unit_test(base64_returns_every_byte),
         cmocka_unit_test(base64_is_strict), cmocka_unit_test(hex),
+        cmocka_unit_test(hex_has_one_text), cmocka_unit_test(a_guid_is_read_in_either_case),
         cmocka_unit_test(percent_decoding), cmocka_unit_test(percent_encoding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

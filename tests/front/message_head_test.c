@@ -124,8 +124,8 @@ static void an_id_is_made_up_where_none_was_given(void **state)
     random_fake_init(&random, 1);
     message_send_init(&send);
     check_int("send", message_head_send(&none, STR(""), &random.random, &send, &why), ERR_OK);
-    uint8_t bytes[MESSAGE_TOKEN_SIZE];
-    check("a GUID", message_token_read(send.text.id, bytes));
+    uint8_t bytes[GUID_SIZE];
+    check("a GUID", guid_read(send.text.id, bytes));
     arena_done(&send.task.mem);
 }
 
