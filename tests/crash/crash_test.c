@@ -10,6 +10,7 @@
  * a file and synced before the device does anything, so that calls of all lives can be counted.
  *
  * usage: crash_test [runs of each kind [seed]] */
+#include "../base/folder.h"
 #include "../job/jobs.h"
 #include "../store/lossy_vfs.h"
 #include <dirent.h>
@@ -335,7 +336,7 @@ static void trial_end(const struct trial *trial)
 {
     unlink(trial->notes);
     unlink(trial->operations);
-    rig_remove_folder(trial->dir);
+    folder_remove(trial->dir);
 }
 
 /* What a whole run without a cut needs of the disk. */
@@ -411,7 +412,7 @@ int main(int argc, char **argv)
         uint64_t operations = count_operations(kind, template);
         for (uint64_t i = 0; i < runs; i++)
             broken_count += !run_trial(kind, template, operations, seed + i, &tally);
-        rig_remove_folder(template);
+        folder_remove(template);
     }
     printf("%" PRIu64 " runs of each kind, %" PRIu64 " lives, %" PRIu64 " power cuts, %u broken\n",
            runs, tally.lives, tally.cuts, broken_count);

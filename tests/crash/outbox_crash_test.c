@@ -7,6 +7,7 @@
  *   verify                --->   every change of a twin stands in the log, first times in order
  *
  * usage: outbox_crash_test [runs [seed]] */
+#include "../base/folder.h"
 #include "../hub/rig.h"
 #include "../store/lossy_vfs.h"
 #include "hub/outbox.h"
@@ -144,7 +145,7 @@ static bool run(uint64_t seed)
         store_close(rig.store);
         snprintf(command, sizeof(command), "cp -r %s/. %s", rig.dir, dir);
         int copied = system(command);
-        rig_remove_folder(rig.dir);
+        folder_remove(rig.dir);
         _exit(copied == 0 ? 0 : EXIT_BROKEN);
     }
     int code = end_of(maker);
@@ -166,7 +167,7 @@ static bool run(uint64_t seed)
         verify(dir);
     if (judge > 0)
         code = end_of(judge);
-    rig_remove_folder(dir);
+    folder_remove(dir);
     unlink(notes);
     if (code != 0)
         fprintf(stderr, "again: outbox_crash_test 1 %llu\n", (unsigned long long)seed);

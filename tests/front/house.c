@@ -1,8 +1,8 @@
 #include "house.h"
+#include "../base/folder.h"
 #include "base/codec.h"
 #include "base/time.h"
 #include "wire/sas.h"
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -105,13 +105,7 @@ void house_stop(struct house *house)
 
 void house_remove(struct house *house)
 {
-    DIR *dir = opendir(house->dir);
-    assert_non_null(dir);
-    for (struct dirent *entry; (entry = readdir(dir));)
-        if (entry->d_name[0] != '.')
-            unlinkat(dirfd(dir), entry->d_name, 0);
-    closedir(dir);
-    rmdir(house->dir);
+    folder_remove(house->dir);
     arena_done(&house->mem);
 }
 

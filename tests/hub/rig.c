@@ -1,10 +1,10 @@
 #include "rig.h"
+#include "../base/folder.h"
 #include "../store/lossy_vfs.h"
 #include "base/log.h"
 #include "hub/message_routes.h"
 #include "hub/outbox.h"
 #include "hub/router.h"
-#include <dirent.h>
 #include <inttypes.h>
 
 /* ---- the folder and the hub ---- */
@@ -170,17 +170,6 @@ void rig_reopen(struct rig *rig)
     rig_start(rig);
 }
 
-void rig_remove_folder(const char *dir)
-{
-    DIR *folder = opendir(dir);
-    assert_non_null(folder);
-    for (struct dirent *entry; (entry = readdir(folder));)
-        if (entry->d_name[0] != '.')
-            unlinkat(dirfd(folder), entry->d_name, 0);
-    closedir(folder);
-    rmdir(dir);
-}
-
 void rig_close(struct rig *rig)
 {
     if (!rig->keep_dir) /* who brought the folder has plans of his own for its disk */
@@ -194,7 +183,7 @@ void rig_close(struct rig *rig)
     buf_done(&rig->log);
     arena_done(&rig->mem);
     if (!rig->keep_dir)
-        rig_remove_folder(rig->dir);
+        folder_remove(rig->dir);
 }
 
 /* ---- time ---- */

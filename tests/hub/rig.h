@@ -50,7 +50,6 @@ void rig_ask(struct rig *rig, const char *name, enum event_source source, const 
 void rig_stop(struct rig *rig); /* hub, readers and store; what was not answered gets its answer */
 void rig_reopen(struct rig *rig);
 void rig_close(struct rig *rig);
-void rig_remove_folder(const char *dir);
 
 /* Turns until nothing is due; one turn; the same after time has passed, on all clocks. */
 void rig_run(struct rig *rig);

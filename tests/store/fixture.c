@@ -1,6 +1,5 @@
 #include "fixture.h"
 #include "base/banned.h"
-#include <ftw.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,16 +14,6 @@ void folder_make(char out[64])
     static const char form[] = "/tmp/muster-store-XXXXXX";
     memcpy(out, form, sizeof form);
     assert_non_null(mkdtemp(out));
-}
-
-static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *where)
-{
-    return remove(path);
-}
-
-void folder_remove(const char *dir)
-{
-    assert_int_equal(nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 struct entity full_device(uint32_t number, const char *device_id)

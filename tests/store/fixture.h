@@ -1,10 +1,10 @@
 /* fixture.h - folders, identities and a canonical text of all that a store holds, for the tests. */
 #pragma once
+#include "../base/folder.h"
 #include "store/store.h"
 
 /* An empty folder that goes away with folder_remove. */
 void folder_make(char out[64]);
-void folder_remove(const char *dir);
 
 /* A device whose every member is set, and another one with as little as possible. */
 struct entity full_device(uint32_t number, const char *device_id);
