@@ -350,10 +350,16 @@ void turn_touch_identity(struct hub_turn *turn, const struct entity *entity)
             put(turn, 0, 0, entity->id.number, true);
         return;
     }
-    put(turn, 0, 0, entity->id.number, false);
+    turn_forget_identity(turn, entity->id.number);
+}
+
+void turn_forget_identity(struct hub_turn *turn, uint32_t number)
+{
+    const struct configurations *all = turn->hub->configurations;
+    put(turn, 0, 0, number, false);
     for (size_t i = 0; i < all->count; i++) {
-        turn_mark(turn, all->list[i]->row.number, entity->id.number, false, false);
-        turn_mark_module(turn, all->list[i]->row.number, entity->id.number, false, false);
+        turn_mark(turn, all->list[i]->row.number, number, false, false);
+        turn_mark_module(turn, all->list[i]->row.number, number, false, false);
     }
 }
 

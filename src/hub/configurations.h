@@ -58,6 +58,8 @@ void turn_work(struct hub_turn *turn, const roaring_bitmap_t *numbers);
 void turn_work_done(struct hub_turn *turn, uint32_t number);
 /* The identity itself was made or changed, or is deleted. */
 void turn_touch_identity(struct hub_turn *turn, const struct entity *entity);
+/* It is no more: nothing targets it. A reader that saw it alive may have found it as a target since. */
+void turn_forget_identity(struct hub_turn *turn, uint32_t number);
 /* A section of its twin is written by anybody but a configuration. */
 void turn_touch_section(struct hub_turn *turn, uint32_t number, enum twin_part part,
                         yyjson_val *patch, bool replace);

@@ -256,7 +256,10 @@ static enum err lining_decide(struct hub_task *task, struct hub_turn *turn, stru
             line_up(step, turn, entity);
         if (device)
             deploy(step, turn, device);
-        turn_work_done(turn, step->numbers[i]);
+        if (entity)
+            turn_work_done(turn, step->numbers[i]);
+        else
+            turn_forget_identity(turn, step->numbers[i]);
     }
     return ERR_OK;
 }

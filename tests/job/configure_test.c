@@ -293,6 +293,26 @@ static void it_goes_on_after_a_crash_at_any_turn(void **state)
     fail_msg("it never came to rest");
 }
 
+static void who_is_deleted_while_it_is_looked_for_counts_no_more(void **state)
+{
+    for (int turns = 0; turns < 8; turns++) {
+        struct job_rig jobs;
+        jobs_open(&jobs, 3);
+        struct configuration_put *task = rig_task(&jobs.rig, configuration_put);
+        configuration_put_init(task);
+        task->id = STR("c1");
+        task->body = rig_json(&task->task.mem, "{" SETS("1") ",'targetCondition':'*'}");
+        task->if_match = STR_NONE;
+        rig_submit(&jobs.rig, &task->task);
+        for (int i = 0; i < turns; i++)
+            rig_turn(&jobs.rig);
+        rig_submit(&jobs.rig, &delete_device(&jobs.rig, "d2", "*")->task);
+        rig_run(&jobs.rig);
+        check_counts("the other two", &jobs, "c1", 2, 2);
+        jobs_close(&jobs);
+    }
+}
+
 static void a_full_disk_costs_time_only(void **state)
 {
     struct job_rig jobs;
@@ -320,6 +340,7 @@ int main(void)
         cmocka_unit_test(modules_have_configurations_of_their_own),
         cmocka_unit_test(what_is_refused),
         cmocka_unit_test(it_goes_on_after_a_crash_at_any_turn),
+        cmocka_unit_test(who_is_deleted_while_it_is_looked_for_counts_no_more),
         cmocka_unit_test(a_full_disk_costs_time_only),
     };
     return cmocka_run_group_tests_name("configure", tests, NULL, NULL);
