@@ -97,7 +97,7 @@ static void come_to_rest(struct sim *sim)
     world_heal(sim);
     world_jump(sim, sim->clock.hub_ticks - sim->clock.wall_ticks); /* somebody sets it right */
     for (int i = 0; i < SIM_REST_MAX; i++) {
-        bool done = true;
+        bool done = configurations_dry(sim);
         for (int k = 0; k < sim->job_count; k++)
             done &= sim->jobs[k].created != DONE || job_is_done(&sim->jobs[k]);
         if (done)
@@ -115,6 +115,7 @@ static void play(struct sim *sim)
     sim->hash = UINT64_C(0xcbf29ce484222325);
     random_fake_init(&sim->random, sim->seed);
     sim->config.history_days = 1;
+    sim->configures = chance(sim, 50);
     world_create(sim);
     operator_begin(sim);
     for (int i = 0; i < SIM_STEPS; i++) {

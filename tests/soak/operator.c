@@ -88,8 +88,9 @@ static void write_told(struct sim *sim, struct hub_task *task, const struct orde
         write->number = ((struct twin_change *)task)->result->id.number;
 }
 
-/* {"tags":{mark, site},"properties":{"desired":{mark}}} */
-static struct str twin_text(struct arena *mem, const char *mark, unsigned where, int site)
+/* {"tags":{mark, site},"properties":{"desired":{mark, setting}}} */
+static struct str twin_text(struct arena *mem, const char *mark, unsigned where, int site,
+                            int setting)
 {
     struct buf text = {0};
     buf_put_char(&text, '{');
@@ -99,9 +100,13 @@ static struct str twin_text(struct arena *mem, const char *mark, unsigned where,
             buf_printf(&text, ",\"site\":\"%c\"", site_letters[site]);
         buf_put_char(&text, '}');
     }
-    if (where & MARK_DESIRED)
-        buf_printf(&text, "%s\"properties\":{\"desired\":{\"%s\":1,\"last\":\"%s\"}}",
+    if (where & MARK_DESIRED) {
+        buf_printf(&text, "%s\"properties\":{\"desired\":{\"%s\":1,\"last\":\"%s\"",
                    where & MARK_TAGS ? "," : "", mark, mark);
+        if (setting >= 0) /* which configurations set as well */
+            buf_printf(&text, ",\"p%d\":\"%s\"", setting, mark);
+        buf_put(&text, STR("}}"));
+    }
     buf_put_char(&text, '}');
     struct str copy = str_copy(mem, buf_str(&text));
     buf_done(&text);
@@ -122,8 +127,9 @@ void operator_write(struct sim *sim, int device, unsigned where, int site)
     twin_change_init(change);
     change->device_id = str_from(sim->devices[device].id);
     change->module_id = STR("");
-    enum err err = twin_update_read(world_json(mem, twin_text(mem, mark, where, site)), false,
-                                    &change->update, &why);
+    int setting = sim->configures && chance(sim, 25) ? (int)draw(sim, SIM_SETTINGS) : -1;
+    enum err err = twin_update_read(world_json(mem, twin_text(mem, mark, where, site, setting)),
+                                    false, &change->update, &why);
     if (err != ERR_OK)
         broken(sim, "the operator writes what is allowed", "%s", why.text);
     say(sim, "%s writes to %s, parts %u", mark, sim->devices[device].id, where);
@@ -323,7 +329,7 @@ static void body_of(struct sim *sim, struct job_story *job, int index, struct bu
         job->where = 1 + (unsigned)draw(sim, 3);
         snprintf(mark, sizeof(mark), "j%d", index);
         json_put_key(out, "updateTwin");
-        buf_put(out, twin_text(&sim->mem, mark, job->where, chance(sim, 10) ? 1 : -1));
+        buf_put(out, twin_text(&sim->mem, mark, job->where, chance(sim, 10) ? 1 : -1, -1));
     }
     put_start(sim, out);
     json_put_key(out, "maxExecutionTimeInSeconds");
@@ -556,6 +562,7 @@ void operator_play(struct sim *sim)
     if (chance(sim, 25))
         operator_write(sim, (int)draw(sim, (uint64_t)sim->device_count), 1 + (unsigned)draw(sim, 3),
                        chance(sim, 30) ? (int)draw(sim, SIM_SITES) : -1);
+    configurations_play(sim);
     if (chance(sim, 8))
         invoke(sim, (int)draw(sim, (uint64_t)sim->device_count));
 }

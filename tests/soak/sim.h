@@ -36,6 +36,8 @@ enum {
     SIM_CALLS_MAX = 8192,
     SIM_MESSAGES_MAX = 256,
     SIM_SITES = 3,
+    SIM_CONFIGURATIONS = 5,
+    SIM_SETTINGS = 3, /* desired properties that they set, and others write as well */
     SIM_STEPS = 500,
     SIM_REST_MAX = 4000, /* turns in which all that is left must come to its end */
 };
@@ -133,6 +135,19 @@ struct job_story {
     int64_t overdue_turn;
 };
 
+struct config_wish {
+    int priority, site; /* site -1: every device */
+    unsigned sets;      /* bits: which settings */
+    int value;          /* of them: no other configuration ever has it */
+};
+struct config_story {
+    char id[8];
+    uint32_t number; /* as answered; 0: there is none */
+    struct config_wish now, next;
+    unsigned orders; /* under way */
+    bool doubt;      /* one was refused by the disk: a crash may bring it to life */
+};
+
 enum habit { PROMPT, LATE, TWICE, MUTE, GARBLED, REJECTING, HABITS };
 struct link {             /* one connection of a device */
     struct attachment at; /* first */
@@ -212,6 +227,10 @@ struct sim {
     int64_t latest_hub_ticks;                  /* that was ever on the clock */
     struct job_story jobs[SIM_JOBS_MAX];
     int job_count;
+    struct config_story configurations[SIM_CONFIGURATIONS];
+    bool configures;   /* this story has some */
+    bool configured;   /* their work had run dry after the last turn */
+    int config_values; /* given out */
     unsigned begun_count;
     unsigned crashes;
 };
@@ -260,6 +279,13 @@ void devices_lose_power(struct sim *sim); /* every link is gone */
 void messages_play(struct sim *sim);
 bool messages_take(struct sim *sim, struct link *link, const struct attached_message *message);
 void messages_look(struct sim *sim, const struct store_want *twins, size_t count, bool recovered);
+
+/* ---- configurations.c ---- */
+void configurations_play(struct sim *sim);
+void configurations_step(struct sim *sim);
+void configurations_look(struct sim *sim, const struct store_want *twins, size_t count,
+                         bool recovered);
+bool configurations_dry(const struct sim *sim); /* nobody is left to be looked at */
 
 /* ---- operator.c ---- */
 void operator_play(struct sim *sim);
