@@ -276,6 +276,7 @@ static void report_told(struct sim *sim, struct hub_task *task, const struct ord
 {
     struct write *write = order->about;
     write->fate = task->result == ERR_OK ? DONE : was_disturbed(task) ? DISTURBED : REFUSED;
+    write->refused = write->fate == REFUSED;
 }
 
 static void report(struct sim *sim, struct link *link)
@@ -283,8 +284,11 @@ static void report(struct sim *sim, struct link *link)
     if (sim->write_count == SIM_WRITES_MAX)
         return;
     struct write *write = &sim->writes[sim->write_count];
-    *write = (struct write){
-        .where = MARK_REPORTED, .device = link->device, .number = link->at.number, .fate = SENT};
+    *write = (struct write){.where = MARK_REPORTED,
+                            .device = link->device,
+                            .number = link->at.number,
+                            .fate = SENT,
+                            .deletions = sim->devices[link->device].deletions};
     struct twin_report *task = sim_order(sim, twin_report, .told = report_told, .about = write);
     twin_report_init(task);
     task->number = link->at.number;

@@ -81,6 +81,7 @@ static void pass_time(struct sim *sim)
 static void step(struct sim *sim)
 {
     devices_play(sim);
+    eventlog_play(sim);
     world_turn(sim);
     if (lossy_vfs_cut()) {
         world_crash(sim);
@@ -97,7 +98,7 @@ static void come_to_rest(struct sim *sim)
     world_heal(sim);
     world_jump(sim, sim->clock.hub_ticks - sim->clock.wall_ticks); /* somebody sets it right */
     for (int i = 0; i < SIM_REST_MAX; i++) {
-        bool done = configurations_dry(sim);
+        bool done = configurations_dry(sim) && eventlog_dry(sim);
         for (int k = 0; k < sim->job_count; k++)
             done &= sim->jobs[k].created != DONE || job_is_done(&sim->jobs[k]);
         if (done)
@@ -116,6 +117,7 @@ static void play(struct sim *sim)
     random_fake_init(&sim->random, sim->seed);
     sim->config.history_days = 1;
     sim->configures = chance(sim, 50);
+    sim->tells = chance(sim, 60);
     world_create(sim);
     operator_begin(sim);
     for (int i = 0; i < SIM_STEPS; i++) {

@@ -74,6 +74,7 @@ static void delete_device(struct sim *sim, int index)
     registry_delete_init(gone);
     gone->device_id = str_from(device->id);
     gone->if_match = STR("*");
+    device->deletions++;
     device->orders++;
     world_submit(sim, &gone->task);
 }
@@ -84,6 +85,7 @@ static void write_told(struct sim *sim, struct hub_task *task, const struct orde
 {
     struct write *write = order->about;
     write->fate = task->result == ERR_OK ? DONE : was_disturbed(task) ? DISTURBED : REFUSED;
+    write->refused = write->fate == REFUSED;
     if (task->result == ERR_OK)
         write->number = ((struct twin_change *)task)->result->id.number;
 }
@@ -120,7 +122,10 @@ void operator_write(struct sim *sim, int device, unsigned where, int site)
     struct write *write = &sim->writes[sim->write_count];
     char mark[16];
     snprintf(mark, sizeof(mark), "w%zu", sim->write_count++);
-    *write = (struct write){.where = where, .device = device, .fate = SENT};
+    *write = (struct write){.where = where,
+                            .device = device,
+                            .fate = SENT,
+                            .deletions = sim->devices[device].deletions};
     struct twin_change *change = sim_order(sim, twin_change, .told = write_told, .about = write);
     struct arena *mem = &change->task.mem;
     struct why why;
@@ -525,6 +530,7 @@ static void command_some_job(struct sim *sim)
 void operator_begin(struct sim *sim)
 {
     sim->device_count = 6 + (int)draw(sim, SIM_DEVICES_MAX - 6);
+    eventlog_begin(sim);
     for (int i = 0; i < sim->device_count; i++) {
         struct sim_device *device = &sim->devices[i];
         snprintf(device->id, sizeof(device->id), "d%d", i);

@@ -268,6 +268,7 @@ void oracle_end(struct sim *sim)
     if (!configurations_dry(sim))
         broken(sim, "the work of configurations runs dry", "%u are left",
                (unsigned)roaring_bitmap_get_cardinality(sim->hub->configurations->work));
+    eventlog_end(sim);
     oracle_look(sim);
     for (int i = 0; i < sim->job_count; i++)
         if (sim->jobs[i].created == DONE && !job_is_done(&sim->jobs[i]))

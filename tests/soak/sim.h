@@ -38,6 +38,7 @@ enum {
     SIM_SITES = 3,
     SIM_CONFIGURATIONS = 5,
     SIM_SETTINGS = 3, /* desired properties that they set, and others write as well */
+    SIM_TOLD_MAX = 16384,
     SIM_STEPS = 500,
     SIM_REST_MAX = 4000, /* turns in which all that is left must come to its end */
 };
@@ -67,6 +68,9 @@ struct write {
     int device;
     uint32_t number; /* of the identity that got it, 0: not known */
     enum fate fate;
+    bool refused;       /* so it was answered */
+    bool told;          /* an event told of it */
+    unsigned deletions; /* of the device, when it was sent */
 };
 
 struct message_story { /* from an operator to a device */
@@ -168,9 +172,13 @@ struct sim_device {
     bool enabled;
     unsigned orders; /* of the registry, under way */
     bool doubt;
-    uint8_t session;         /* filters of the stored session, as answered */
-    unsigned session_orders; /* changes of it that are under way */
-    bool session_doubt;      /* one was refused by the disk: a crash may bring it to life */
+    uint8_t session;                   /* filters of the stored session, as answered */
+    unsigned session_orders;           /* changes of it that are under way */
+    unsigned deletions;                /* sent */
+    bool told_alive;                   /* as events told it */
+    uint64_t told_jobs;                /* bits: whose update of its twin was told */
+    int64_t told_version, told_report; /* the newest */
+    bool session_doubt; /* one was refused by the disk: a crash may bring it to life */
 };
 struct late_answer {
     int64_t due_ns;
@@ -231,6 +239,12 @@ struct sim {
     bool configures;   /* this story has some */
     bool configured;   /* their work had run dry after the last turn */
     int config_values; /* given out */
+    bool tells;        /* there are routes for what the hub tells of itself */
+    struct eventlog *eventlog;
+    struct router *router;
+    uint64_t told[SIM_TOLD_MAX]; /* hashes of events */
+    size_t told_count;
+    int64_t told_job_events; /* sequence of the last one */
     unsigned begun_count;
     unsigned crashes;
 };
@@ -286,6 +300,16 @@ void configurations_step(struct sim *sim);
 void configurations_look(struct sim *sim, const struct store_want *twins, size_t count,
                          bool recovered);
 bool configurations_dry(const struct sim *sim); /* nobody is left to be looked at */
+
+/* ---- eventlog.c ---- */
+void eventlog_begin(struct sim *sim); /* the routes */
+enum err eventlog_come_up(struct sim *sim, struct hub_config *config, struct why *why);
+void eventlog_go_down(struct sim *sim);
+void eventlog_lose_power(struct sim *sim); /* while there still is a hub */
+void eventlog_play(struct sim *sim);
+void oracle_told(struct sim *sim, const struct event *event);
+bool eventlog_dry(const struct sim *sim); /* nothing is left to be told */
+void eventlog_end(struct sim *sim);
 
 /* ---- operator.c ---- */
 void operator_play(struct sim *sim);

@@ -64,6 +64,8 @@ static enum err come_up(struct sim *sim, struct why *why)
     struct hub_config config = {
         .store = sim->store, .clock = &sim->clock.clock, .random = &sim->hub_random.random};
     if (err == ERR_OK)
+        err = eventlog_come_up(sim, &config, why);
+    if (err == ERR_OK)
         err = hub_create(&config, &sim->hub, why);
     if (err == ERR_OK)
         err = readers_create(&(struct readers_config){.hub = sim->hub, .by_hand = true},
@@ -77,9 +79,11 @@ static enum err come_up(struct sim *sim, struct why *why)
 
 static void go_down(struct sim *sim)
 {
+    eventlog_lose_power(sim);
     readers_destroy(sim->readers);
     job_engine_destroy(sim->engine);
     hub_destroy(sim->hub);
+    eventlog_go_down(sim);
     store_reader_close(sim->eye);
     store_close(sim->store);
     sim->readers = NULL;
@@ -155,6 +159,7 @@ void world_destroy(struct sim *sim)
     devices_lose_power(sim);
     lossy_vfs_lose();
     remove_folder(sim->dir);
+    free(sim->eventlog);
     arena_done(&sim->mem);
     arena_done(&sim->look);
 }
