@@ -24,19 +24,6 @@ static void must(enum err err)
     exit(1);
 }
 
-static struct str read_file(const char *name)
-{
-    FILE *file = fopen(name, "rb");
-    struct buf text = {0};
-    size_t got;
-    if (!file)
-        exit(2);
-    while ((got = fread(buf_room(&text, 65536), 1, 65536, file)) > 0)
-        text.len += got;
-    fclose(file);
-    return buf_str(&text);
-}
-
 static void commit(const struct store_commit *commit)
 {
     must(store_commit(store, commit, &why));
@@ -278,8 +265,7 @@ int main(int argc, char **argv)
 {
     if (argc != 3)
         return 2;
-    struct str text = read_file(argv[2]);
-    yyjson_val *vectors = read_json(&mem, text);
+    yyjson_val *vectors = read_json(&mem, read_file(&mem, argv[2]));
     struct store_options options = {.dir = argv[1], .clock = clock_system()};
     must(store_open(&options, &store, &why));
     must(store_read_counters(store_main(store), &counters, &why));
@@ -291,6 +277,5 @@ int main(int argc, char **argv)
     presence_destroy(presence);
     store_close(store);
     arena_done(&mem);
-    free((char *)(uintptr_t)text.ptr);
     return 0;
 }

@@ -48,12 +48,6 @@ static struct str in_short(struct str json)
     return copy;
 }
 
-static void check_text(const char *rule, struct str got, const char *want)
-{
-    if (!str_eq(got, str_from(want)))
-        fail_msg("broken rule: %s\n  got  %.*s\n  want %s", rule, STR_ARG(got), want);
-}
-
 static const struct {
     const char *rule;
     struct change tags, desired, reported;
@@ -136,12 +130,12 @@ static void a_change_is_told(void **state)
                                  .reported = changed(TWIN_REPORTED, &changes[i].reported)};
         struct buf json = {0}, patch = {0};
         twin_put_told(&json, &told);
-        check_text(changes[i].rule, in_short(buf_str(&json)), changes[i].told);
+        check_str(changes[i].rule, in_short(buf_str(&json)), str_from(changes[i].told));
         bool has_patch = twin_put_told_as_patch(&patch, &told);
         if (has_patch != (changes[i].patch != NULL))
             fail_msg("broken rule: %s", changes[i].rule);
         if (has_patch)
-            check_text(changes[i].rule, in_short(buf_str(&patch)), changes[i].patch);
+            check_str(changes[i].rule, in_short(buf_str(&patch)), str_from(changes[i].patch));
         buf_done(&json);
         buf_done(&patch);
         arena_reset(&mem);

@@ -8,31 +8,12 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-/* Bytes that show where they were, so that a mix-up cannot go unnoticed. */
-static char *pattern(size_t size)
-{
-    char *bytes = malloc(size);
-    assert_non_null(bytes);
-    uint32_t x = 1;
-    for (size_t i = 0; i < size; i++) {
-        x = x * 1664525 + 1013904223;
-        bytes[i] = (char)(x >> 24);
-    }
-    return bytes;
-}
-
 /* ---- bytes ---- */
-
-static size_t echo(struct talk *talk, struct str bytes)
-{
-    net_write(talk->conn, bytes);
-    return bytes.len;
-}
 
 static void one_byte_comes_back(void **state)
 {
     struct rig rig;
-    rig_start(&rig, &(struct rig_config){.script.data = echo});
+    rig_start(&rig, &(struct rig_config){.script.data = rig_echo});
     struct peer peer = peer_greet(rig.port);
     peer_send(&peer, STR("x"));
     peer_expect(&peer, "x");
@@ -47,9 +28,9 @@ static void a_megabyte_in_odd_pieces_comes_back_in_order(void **state)
     enum { SIZE = 1 << 20 };
     static const size_t pieces[] = {1, 7, 16383, 16384, 16385, 3, 65535, 65536, 65537, 200001};
     struct rig rig;
-    rig_start(&rig, &(struct rig_config){.script.data = echo});
+    rig_start(&rig, &(struct rig_config){.script.data = rig_echo});
     struct peer peer = peer_greet(rig.port);
-    char *sent = pattern(SIZE), *back = malloc(SIZE);
+    char *sent = rig_pattern(SIZE), *back = malloc(SIZE);
     size_t at = 0;
     for (size_t i = 0; at < SIZE; i++) {
         size_t piece = pieces[i % (sizeof pieces / sizeof pieces[0])];
@@ -72,10 +53,10 @@ static void bytes_beyond_one_helping_do_not_wait_for_the_kernel(void **state)
 {
     enum { ROUNDS = 150, SIZE = 3 * NET_READ_SIZE };
     struct rig rig;
-    rig_start(&rig, &(struct rig_config){.script.data = echo});
+    rig_start(&rig, &(struct rig_config){.script.data = rig_echo});
     struct peer peer = peer_greet(rig.port);
     rig_await(&rig, "opened", 1);
-    char *sent = pattern(SIZE), *back = malloc(SIZE);
+    char *sent = rig_pattern(SIZE), *back = malloc(SIZE);
     unsigned seed = 3;
     for (int round = 0; round < ROUNDS; round++) {
         struct rig_hold hold;
@@ -101,7 +82,7 @@ static void bytes_beyond_one_helping_do_not_wait_for_the_kernel(void **state)
 static void bytes_that_come_with_the_handshake_are_shown(void **state)
 {
     struct rig rig;
-    rig_start(&rig, &(struct rig_config){.script.data = echo, .loops = 1});
+    rig_start(&rig, &(struct rig_config){.script.data = rig_echo, .loops = 1});
     struct peer other = peer_greet(rig.port);
     rig_await(&rig, "opened", 1);
     struct peer peer = {.fd = rig_socket(rig.port)};
@@ -165,7 +146,7 @@ static void a_peer_that_fills_the_leftovers_is_given_up(void **state)
     struct rig rig;
     rig_start(&rig, &(struct rig_config){.script.data = take_nothing, .limits.in_max = IN_MAX});
     struct peer peer = peer_greet(rig.port);
-    char *bytes = pattern(IN_MAX);
+    char *bytes = rig_pattern(IN_MAX);
     peer_send(&peer, str_of(bytes, IN_MAX));
     assert_int_equal(rig_count(&rig, "closed"), 0);
     peer_send(&peer, STR("!"));
@@ -281,7 +262,7 @@ static void resuming_inside_data_shows_the_rest_in_a_later_turn(void **state)
     struct rig rig; /* its handler aborts the process when entered twice */
     rig_start(&rig, &(struct rig_config){.script.data = echo_then_pause_and_resume});
     struct peer peer = peer_greet(rig.port);
-    char *sent = pattern(SIZE), back[SIZE];
+    char *sent = rig_pattern(SIZE), back[SIZE];
     peer_send(&peer, str_of(sent, SIZE));
     /* The first call comes with bytes left over, each resume shows them once more. */
     peer_read(&peer, back, SIZE);
@@ -341,7 +322,7 @@ static void raise_limit(struct talk *talk)
 
 static size_t answer_megabytes(struct talk *talk, struct str bytes)
 {
-    char *answer = pattern(4 << 20);
+    char *answer = rig_pattern(4 << 20);
     net_write(talk->conn, str_of(answer, 4 << 20));
     rig_note(talk->rig, "unsent:%zu", net_unsent(talk->conn));
     free(answer);
@@ -362,7 +343,7 @@ static void one_answer_over_the_limit_is_not_sent_unless_allowed(void **state)
               &(struct rig_config){.script = {.opened = raise_limit, .data = answer_megabytes}});
     peer = peer_greet(rig.port);
     peer_send(&peer, STR("go"));
-    char *expected = pattern(4 << 20), *got = malloc(4 << 20);
+    char *expected = rig_pattern(4 << 20), *got = malloc(4 << 20);
     peer_read(&peer, got, 4 << 20);
     assert_memory_equal(expected, got, 4 << 20);
     rig_await(&rig, "unsent:4194304", 1);
@@ -379,9 +360,9 @@ static void one_answer_over_the_limit_is_not_sent_unless_allowed(void **state)
 static void little_output_is_not_worth_a_drained(void **state)
 {
     struct rig rig;
-    rig_start(&rig, &(struct rig_config){.script.data = echo});
+    rig_start(&rig, &(struct rig_config){.script.data = rig_echo});
     struct peer peer = peer_greet(rig.port);
-    char *sent = pattern(60000), *back = malloc(60000);
+    char *sent = rig_pattern(60000), *back = malloc(60000);
     peer_send(&peer, str_of(sent, 60000));
     peer_read(&peer, back, 60000);
     rig_on_loop(rig.last, note_turn);

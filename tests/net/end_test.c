@@ -4,25 +4,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-/* Bytes that show where they were, so that a mix-up cannot go unnoticed. */
-static char *pattern(size_t size)
-{
-    char *bytes = malloc(size);
-    assert_non_null(bytes);
-    uint32_t x = 1;
-    for (size_t i = 0; i < size; i++) {
-        x = x * 1664525 + 1013904223;
-        bytes[i] = (char)(x >> 24);
-    }
-    return bytes;
-}
-
-static size_t echo(struct talk *talk, struct str bytes)
-{
-    net_write(talk->conn, bytes);
-    return bytes.len;
-}
-
 static void note_turn(struct talk *talk, struct net_conn *conn)
 {
     rig_note(talk->rig, conn ? "there" : "gone");
@@ -106,7 +87,7 @@ enum { LONG_ANSWER = 900000 };
 
 static size_t answer_at_length_and_close(struct talk *talk, struct str bytes)
 {
-    char *answer = pattern(LONG_ANSWER);
+    char *answer = rig_pattern(LONG_ANSWER);
     net_write(talk->conn, str_of(answer, LONG_ANSWER));
     free(answer);
     net_close(talk->conn);
@@ -123,7 +104,7 @@ static void close_sends_what_was_written_and_nothing_after(void **state)
     rig_start(&rig, &(struct rig_config){.script.data = answer_at_length_and_close});
     struct peer peer = peer_greet(rig.port);
     peer_send(&peer, STR("go"));
-    char *expected = pattern(LONG_ANSWER), *got = malloc(LONG_ANSWER);
+    char *expected = rig_pattern(LONG_ANSWER), *got = malloc(LONG_ANSWER);
     peer_read(&peer, got, LONG_ANSWER);
     assert_memory_equal(expected, got, LONG_ANSWER);
     free(expected);
@@ -141,10 +122,10 @@ static void the_last_words_arrive_even_when_the_peer_is_still_talking(void **sta
     struct rig rig;
     rig_start(&rig, &(struct rig_config){.script.data = answer_at_length_and_close});
     struct peer peer = peer_greet(rig.port);
-    char *noise = pattern(100000);
+    char *noise = rig_pattern(100000);
     for (int i = 0; i < 3; i++)
         peer_send(&peer, str_of(noise, 100000));
-    char *expected = pattern(LONG_ANSWER), *got = malloc(LONG_ANSWER);
+    char *expected = rig_pattern(LONG_ANSWER), *got = malloc(LONG_ANSWER);
     peer_read(&peer, got, LONG_ANSWER);
     assert_memory_equal(expected, got, LONG_ANSWER);
     peer_expect_end(&peer);
@@ -199,7 +180,7 @@ static void abort_drops_what_was_written(void **state)
 static void every_way_of_the_peer_to_go_is_told_once(void **state)
 {
     struct rig rig;
-    rig_start(&rig, &(struct rig_config){.script.data = echo});
+    rig_start(&rig, &(struct rig_config){.script.data = rig_echo});
     for (unsigned i = 0; i < 3; i++) {
         struct peer peer = peer_greet(rig.port);
         peer_send(&peer, STR("x"));

@@ -8,12 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static size_t echo(struct talk *talk, struct str bytes)
-{
-    net_write(talk->conn, bytes);
-    return bytes.len;
-}
-
 static void note_turn(struct talk *talk, struct net_conn *conn)
 {
     rig_note(talk->rig, conn ? "there" : "gone");
@@ -31,7 +25,7 @@ static void write_more(struct talk *talk, struct net_conn *conn)
 static void mail_to_a_connection_that_is_gone_finds_nobody(void **state)
 {
     struct rig rig;
-    rig_start(&rig, &(struct rig_config){.script.data = echo, .loops = 1});
+    rig_start(&rig, &(struct rig_config){.script.data = rig_echo, .loops = 1});
     struct peer peer = peer_greet(rig.port);
     rig_await(&rig, "opened", 1);
     struct talk *first = rig.last;
@@ -166,7 +160,7 @@ static void connections_may_go_while_mail_is_under_way(void **state)
 {
     enum { ROUNDS = 40 };
     struct rig rig;
-    rig_start(&rig, &(struct rig_config){.script.data = echo, .loops = 2});
+    rig_start(&rig, &(struct rig_config){.script.data = rig_echo, .loops = 2});
     atomic_store(&going_on, true);
     pthread_t thread;
     pthread_create(&thread, NULL, bother_everybody, &rig);

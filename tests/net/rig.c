@@ -398,3 +398,23 @@ void peer_reset(struct peer *peer)
     setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     peer_hang_up(peer);
 }
+
+/* ---- what is sent ---- */
+
+size_t rig_echo(struct talk *talk, struct str bytes)
+{
+    net_write(talk->conn, bytes);
+    return bytes.len;
+}
+
+char *rig_pattern(size_t size)
+{
+    char *bytes = malloc(size);
+    assert_non_null(bytes);
+    uint32_t x = 1;
+    for (size_t i = 0; i < size; i++) {
+        x = x * 1664525 + 1013904223;
+        bytes[i] = (char)(x >> 24);
+    }
+    return bytes;
+}

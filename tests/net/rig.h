@@ -78,6 +78,11 @@ struct rig_config {
 void rig_start(struct rig *rig, const struct rig_config *config);
 void rig_stop(struct rig *rig); /* net_stop without patience, net_destroy, all memory */
 
+/* A script's `data` that sends back what comes. */
+size_t rig_echo(struct talk *talk, struct str bytes);
+/* Bytes that show where they were, so that a mix-up cannot go unnoticed; malloc'd. */
+char *rig_pattern(size_t size);
+
 void rig_note(struct rig *rig, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Wait until the record holds `word` `times` times. */
 void rig_await(struct rig *rig, const char *word, unsigned times);

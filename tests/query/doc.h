@@ -3,6 +3,7 @@
 #include "../base/check.h"
 #include "base/json.h"
 #include "query/query.h"
+#include <stdio.h>
 
 struct test_doc {
     struct identity identity;
@@ -18,6 +19,20 @@ static inline struct str quoted(struct arena *mem, const char *text)
     for (char *c = (char *)copy.ptr; *c; c++)
         if (*c == '\'')
             *c = '"';
+    return copy;
+}
+
+static inline struct str read_file(struct arena *mem, const char *name)
+{
+    FILE *file = fopen(name, "rb");
+    assert_non_null(file);
+    struct buf text = {0};
+    size_t got;
+    while ((got = fread(buf_room(&text, 65536), 1, 65536, file)) > 0)
+        text.len += got;
+    fclose(file);
+    struct str copy = str_copy(mem, buf_str(&text));
+    buf_done(&text);
     return copy;
 }
 

@@ -4,28 +4,13 @@
 #include "model/fault.h"
 #include "model/message.h"
 #include "query/route.h"
-#include <stdio.h>
 
 static struct arena all;
 static yyjson_val *routing;
 
-static struct str read_file(const char *name)
-{
-    FILE *file = fopen(name, "rb");
-    assert_non_null(file);
-    struct buf text = {0};
-    size_t got;
-    while ((got = fread(buf_room(&text, 65536), 1, 65536, file)) > 0)
-        text.len += got;
-    fclose(file);
-    struct str copy = str_copy(&all, buf_str(&text));
-    buf_done(&text);
-    return copy;
-}
-
 static int load(void **state)
 {
-    routing = yyjson_obj_get(read_json(&all, read_file(QUERY_VECTORS)), "routing");
+    routing = yyjson_obj_get(read_json(&all, read_file(&all, QUERY_VECTORS)), "routing");
     assert_non_null(routing);
     return 0;
 }

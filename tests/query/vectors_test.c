@@ -24,20 +24,6 @@ static bool is_kept(const char *id)
     return true;
 }
 
-static struct str read_file(const char *name)
-{
-    FILE *file = fopen(name, "rb");
-    assert_non_null(file);
-    struct buf text = {0};
-    size_t got;
-    while ((got = fread(buf_room(&text, 65536), 1, 65536, file)) > 0)
-        text.len += got;
-    fclose(file);
-    struct str copy = str_copy(&all, buf_str(&text));
-    buf_done(&text);
-    return copy;
-}
-
 static void load_docs(enum query_collection collection, const char *member)
 {
     size_t i, count;
@@ -55,7 +41,7 @@ static void load_docs(enum query_collection collection, const char *member)
 
 static int load(void **state)
 {
-    vectors = read_json(&all, read_file(QUERY_VECTORS));
+    vectors = read_json(&all, read_file(&all, QUERY_VECTORS));
     load_docs(QUERY_DEVICES, "twins");
     load_docs(QUERY_MODULES, "modules");
     load_docs(QUERY_JOBS, "deviceJobs");
