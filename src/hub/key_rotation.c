@@ -26,10 +26,11 @@ static enum err read_choice(yyjson_val *body, enum key_choice *out, struct why *
                      "policyKey must be primaryKey, secondaryKey or both.");
 }
 
-static enum err read_name(struct key_rotated *each, struct why *why)
+/* A module that is named wrongly must not stand for its device. */
+static enum err read_name(struct key_rotated *each, yyjson_val *module, struct why *why)
 {
-    if (identity_id_valid(each->device_id) &&
-        (each->module_id.len == 0 || identity_id_valid(each->module_id)))
+    bool of_module = module && !yyjson_is_null(module);
+    if (identity_id_valid(each->device_id) && (!of_module || identity_id_valid(each->module_id)))
         return ERR_OK;
     return REFUSE(why, "id and moduleId must be names of a device and a module.");
 }
@@ -58,7 +59,7 @@ enum err key_rotation_init(struct key_rotation *task, yyjson_val *body, struct w
         each->module_id = json_member_str(item, "moduleId");
         if (!each->device_id.ptr)
             return REFUSE(why, "Device %zu must be an object with an id.", index + 1);
-        each->result = read_name(each, &each->why);
+        each->result = read_name(each, yyjson_obj_get(item, "moduleId"), &each->why);
         each->understood = each->result == ERR_OK;
     }
     return ERR_OK;

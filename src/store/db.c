@@ -125,6 +125,12 @@ void db_close(struct db *db)
     *db = (struct db){0};
 }
 
+const char *db_name(const struct db *db)
+{
+    const char *slash = strrchr(db->path, '/');
+    return slash ? slash + 1 : db->path;
+}
+
 enum err db_fail(struct db *db, int rc, struct why *why)
 {
     int primary = rc & 0xff;
@@ -132,11 +138,12 @@ enum err db_fail(struct db *db, int rc, struct why *why)
     assert(primary != SQLITE_MISUSE);
     const char *reason = db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc);
     if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB)
-        return err_fail(ERR_CORRUPT, why, "%s is damaged or not a database: %s", db->path, reason);
+        return err_fail(ERR_CORRUPT, why, "%s is damaged or not a database: %s", db_name(db),
+                        reason);
     if (primary == SQLITE_CONSTRAINT)
-        return err_fail(ERR_CONFLICT, why, "%s: %s", db->path, reason);
+        return err_fail(ERR_CONFLICT, why, "%s: %s", db_name(db), reason);
     int system = db->handle ? sqlite3_system_errno(db->handle) : 0;
-    return err_fault(ERR_OUTSIDE, FAULT_SERVICE_UNAVAILABLE, why, "%s: %s%s%s", db->path, reason,
+    return err_fault(ERR_OUTSIDE, FAULT_SERVICE_UNAVAILABLE, why, "%s: %s%s%s", db_name(db), reason,
                      system ? ": " : "", system ? strerror(system) : "");
 }
 

@@ -40,6 +40,9 @@ struct db {
 enum err db_open(const struct db_options *options, struct db *out, struct why *why);
 void db_close(struct db *db); /* a zeroed struct is fine */
 
+/* Its file's name without the folders, which are nothing for clients to know. */
+const char *db_name(const struct db *db);
+
 /* What SQLite's result code means to us, with the file's name and SQLite's reason in `why`:
  * SQLITE_CORRUPT, SQLITE_NOTADB  ERR_CORRUPT
  * SQLITE_CONSTRAINT              ERR_CONFLICT

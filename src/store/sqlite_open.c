@@ -222,7 +222,7 @@ static void sqlite_end(struct store_reader *base)
 
 enum err sqlite_bad_row(struct db *db, const char *what, int64_t key, struct why *why)
 {
-    return err_fail(ERR_CORRUPT, why, "%s: %s %" PRId64 " is not what we wrote", db->path, what,
+    return err_fail(ERR_CORRUPT, why, "%s: %s %" PRId64 " is not what we wrote", db_name(db), what,
                     key);
 }
 

@@ -28,8 +28,9 @@ enum err sqlite_read_routes(struct store_reader *reader, struct arena *mem,
         };
     }
     err = db_finish(db, query, rc, why);
-    return !err && !good ? err_fail(ERR_CORRUPT, why, "%s: a message route is not ours", db->path)
-                         : err;
+    return !err && !good
+               ? err_fail(ERR_CORRUPT, why, "%s: a message route is not ours", db_name(db))
+               : err;
 }
 
 enum err sqlite_outbox(struct store_reader *reader, uint64_t after,

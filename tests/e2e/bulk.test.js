@@ -77,7 +77,7 @@ withHub('POST /devices', (s) => {
     await client.close();
 
     ({ status, json } = await regenerate('BOTH', { id: 'rotor' }, { id: 'nobody' }, { id: 'rotor', moduleId: 'x' },
-      { id: 'rotor' }, { id: 'edgy', moduleId: '$edgeHub' }, { id: 'cert' }, { id: 'bad id' }));
+      { id: 'rotor' }, { id: 'edgy', moduleId: '$edgeHub' }, { id: 'cert' }, { id: 'bad id' }, { id: 'edgy', moduleId: '' }, { id: 'edgy', moduleId: 7 }));
     assert.equal(status, 207);
     assert.deepEqual(json.rotatedKeys.map((e) => e.id), ['rotor']);
     assert.deepEqual(json.errors.map((e) => [e.id, e.moduleId, e.errorCode]), [
@@ -87,6 +87,8 @@ withHub('POST /devices', (s) => {
       ['edgy', '$edgeHub', 'SystemModuleModifyUnauthorizedAccess'],
       ['cert', undefined, 'ArgumentInvalid'],
       ['bad id', undefined, 'ArgumentInvalid'],
+      ['edgy', undefined, 'ArgumentInvalid'], // no module's name, and not the device itself
+      ['edgy', undefined, 'ArgumentInvalid'],
     ]);
     const last = await keysOf('rotor');
     assert.equal(new Set([...Object.values(was), ...Object.values(now), ...Object.values(last)]).size, 5);

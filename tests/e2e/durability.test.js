@@ -156,6 +156,7 @@ describe('a full disk', () => {
       return refused;
     }, 'writes are refused');
     assert.equal(refused.status, 503, refused.text);
+    assert.ok(!refused.text.includes(mount), 'where the hub keeps its files is nothing for clients');
     assert.match(refused.headers['iothub-errorcode'], /^Server(Busy|Unavailable)|ServiceUnavailable$/);
     const read = await rest.get('/twins/d');
     assert.equal(read.status, 200, 'reads go on');

@@ -479,7 +479,7 @@ static void a_damaged_file_is_named(void **state)
     struct eventlog_options o = options(NULL);
     assert_int_equal(eventlog_open(&o, &event_log, &why), ERR_CORRUPT);
     assert_null(event_log);
-    assert_non_null(strstr(why.text, path));
+    assert_non_null(strstr(why.text, "events-2.db"));
 }
 
 /* ---- crashes ---- */
