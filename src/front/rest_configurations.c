@@ -273,6 +273,8 @@ static enum err read_content(struct exchange *exchange, struct configuration_con
                              struct why *why)
 {
     enum err err = configuration_content_read(exchange->json, &exchange->mem, out, why);
+    if (err == ERR_OK)
+        err = configuration_content_check(out, &exchange->mem, why);
     if (err == ERR_OK && out->kind == CONFIGURES_MODULES)
         err =
             err_fault(ERR_BAD_INPUT, FAULT_CONFIGURATION_CONTENT, why,

@@ -239,6 +239,36 @@ static enum err try_settings(const struct configuration_content *content, struct
     return err == ERR_OK ? ERR_OK : BAD_CONTENT("%s", reason.text);
 }
 
+static int by_names(const void *a, const void *b)
+{
+    const struct twin_setting *x = a, *y = b;
+    int order = str_cmp(x->module, y->module);
+    for (size_t i = 0; order == 0 && i < x->count && i < y->count; i++)
+        order = str_cmp(x->names[i], y->names[i]);
+    return order ? order : (x->count > y->count) - (x->count < y->count);
+}
+
+/* Two paths may lead to one property, such as properties.desired.a and properties.desired.a.b. Sorted, a
+ * setting stands right before those below it. */
+enum err configuration_content_check(const struct configuration_content *content, struct arena *mem,
+                                     struct why *why)
+{
+    struct twin_setting *sorted = arena_array(mem, struct twin_setting, content->count + 1);
+    if (content->count > 0)
+        memcpy(sorted, content->settings, content->count * sizeof *sorted);
+    qsort(sorted, content->count, sizeof *sorted, by_names);
+    for (size_t i = 1; i < content->count; i++) {
+        struct twin_setting beginning = sorted[i];
+        if (beginning.count > sorted[i - 1].count)
+            beginning.count = sorted[i - 1].count;
+        if (by_names(&beginning, &sorted[i - 1]) == 0)
+            return BAD_CONTENT(
+                "'%.*s' is set twice: say it under one path",
+                STR_ARG(str_clip(sorted[i - 1].names[beginning.count - 1], NAME_SHOWN_MAX)));
+    }
+    return ERR_OK;
+}
+
 enum err configuration_content_patch(const struct configuration_content *content, struct str module,
                                      struct arena *mem, yyjson_val **out, struct why *why)
 {
@@ -403,6 +433,8 @@ static enum err read_content(yyjson_val *body, const struct configuration *old, 
                          "higher priority.");
     struct configuration_content read;
     enum err err = configuration_content_read(content, mem, &read, why);
+    if (err == ERR_OK)
+        err = configuration_content_check(&read, mem, why);
     if (err == ERR_OK) {
         out->kind = read.kind;
         out->content = json_text(mem, content);

@@ -62,6 +62,10 @@ struct edge_module {
 };
 enum err configuration_content_read(yyjson_val *content, struct arena *mem,
                                     struct configuration_content *out, struct why *why);
+/* Is it good for being taken? Of two paths that lead to one property nobody says which one holds: the fault
+ * CONFIGURATION_CONTENT. What older hubs have stored is read without being asked this. */
+enum err configuration_content_check(const struct configuration_content *content, struct arena *mem,
+                                     struct why *why);
 
 const struct edge_module *configuration_edge_module(const struct configuration_content *content,
                                                     struct str id); /* NULL: none */
