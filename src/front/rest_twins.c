@@ -25,20 +25,14 @@ static void answer_twin(struct exchange *exchange, const struct entity *entity,
 static void get_run(struct read_work *work, struct read_context *context)
 {
     struct exchange *exchange = work->owner;
-    struct str device_id = exchange->segments[1], module_id = route_module(exchange);
-    struct store_want wants[] = {
-        {.device_id = device_id, .module_id = module_id, .parts = PART_TWIN, .remember = true},
-        {.device_id = device_id, .module_id = STR("")}};
-    size_t count = module_id.len > 0 ? 2 : 1; /* the device, to say which of the two is missing */
-    work->result = store_find(context->store, wants, count, &work->mem, &work->why);
-    if (work->result != ERR_OK)
+    struct store_want want = {.device_id = exchange->segments[1],
+                              .module_id = route_module(exchange),
+                              .parts = PART_TWIN,
+                              .remember = true};
+    const struct entity *found = readers_find(work, context, want);
+    if (!found)
         return;
-    if (!wants[0].found) {
-        work->result = identity_missing(device_id, module_id, wants[1].found, &work->why);
-        return;
-    }
-    struct presence presence = presence_get(context->presence, wants[0].found->id.number);
-    answer_twin(exchange, wants[0].found, presence);
+    answer_twin(exchange, found, presence_get(context->presence, found->id.number));
 }
 
 static void nothing_more(struct exchange *exchange)

@@ -177,3 +177,15 @@ bool readers_wanted(const struct readers *readers)
 {
     return atomic_load(&readers->queued) > 0;
 }
+
+const struct entity *readers_find(struct read_work *work, struct read_context *context,
+                                  struct store_want want)
+{
+    struct store_want wants[] = {want, {.device_id = want.device_id, .module_id = STR("")}};
+    size_t count =
+        want.module_id.len > 0 ? 2 : 1; /* the device, to say which of the two is missing */
+    work->result = store_find(context->store, wants, count, &work->mem, &work->why);
+    if (work->result == ERR_OK && !wants[0].found)
+        work->result = identity_missing(want.device_id, want.module_id, wants[1].found, &work->why);
+    return work->result == ERR_OK ? wants[0].found : NULL;
+}

@@ -61,5 +61,10 @@ bool readers_idle(const struct readers *readers);
  * long as its nice value is worth. */
 void readers_give_way(struct read_context *context);
 
+/* In `run`: the device or the module that `want` names, loaded in work->mem. NULL when it is not there, which of the
+ * two says work->why, or when the store failed; work->result is the error. */
+const struct entity *readers_find(struct read_work *work, struct read_context *context,
+                                  struct store_want want);
+
 /* Whether works wait for a reader: who helps another one should come to an end. */
 bool readers_wanted(const struct readers *readers);
