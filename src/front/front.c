@@ -14,6 +14,8 @@ struct front *front_create(const struct front_config *config)
         front->config.stream_trust_ms = STREAM_TRUST_MS;
     if (front->config.mqtt_connect_ms == 0)
         front->config.mqtt_connect_ms = MQTT_CONNECT_MS;
+    if (front->config.mqtt_unheard_max == 0)
+        front->config.mqtt_unheard_max = MQTT_UNHEARD_MAX;
     front->hosts[front->host_count++] = str_from(config->host);
     front->hosts[front->host_count++] = STR("localhost");
     front->hosts[front->host_count++] = STR("127.0.0.1");

@@ -46,6 +46,7 @@ struct front_config {
     const struct webhook_stats *webhook; /* NULL: there is none */
     const char *host;                    /* the hub's name; localhost and 127.0.0.1 count as well */
     int64_t http_idle_ms, http_request_ms, stream_trust_ms, mqtt_connect_ms; /* 0: the defaults */
+    size_t mqtt_unheard_max;                                                 /* likewise */
     bool strict_azure;                           /* what Azure lacks is refused */
     bool disable_device_sas, disable_module_sas; /* keys of devices, of modules, open nothing */
 };
@@ -63,8 +64,9 @@ struct front {
     int64_t started_ticks;
     uint8_t request_prefix[8]; /* of all request ids since this start; random */
     atomic_uint_fast64_t request_number;
-    atomic_uint streams; /* of events, open now */
-    atomic_uint bodies;  /* of files, coming in now */
+    atomic_uint streams;   /* of events, open now */
+    atomic_size_t unheard; /* bytes of CONNECTs that are not whole: see mqtt_read.c */
+    atomic_uint bodies;    /* of files, coming in now */
     atomic_uint_fast64_t http_requests, http_errors, mqtt_connects, mqtt_refused;
 };
 

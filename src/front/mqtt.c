@@ -123,6 +123,7 @@ void mqtt_session_stopping(struct mqtt_session *session)
 
 void mqtt_session_closed(struct mqtt_session *session)
 {
+    session_unheard(session, 0);
     session_publish_will(session);
     if (session->generation != 0)
         session_detach(session);

@@ -17,7 +17,10 @@ enum {
     MQTT_CONNECT_MS = 60 * 1000, /* from open to a whole CONNECT */
     MQTT_KEEP_ALIVE_MAX_MS = 1767 * 1000,
     MQTT_CONNECT_MAX = 64 * 1024, /* bytes of the first packet: nobody knows who it is */
-    MQTT_MESSAGE_MAX = 262144,    /* topic and payload of a publish */
+    MQTT_CONNECT_USUAL = 4096,    /* so much of one nobody counts ... */
+    MQTT_UNHEARD_MAX =
+        64 << 20,              /* ... of the rest so much at once, of all that are not whole yet */
+    MQTT_MESSAGE_MAX = 262144, /* topic and payload of a publish */
     MQTT_PACKET_MAX = MQTT_MESSAGE_MAX + 64 * 1024, /* read at all, so that the rule can be named */
     MQTT_UNDER_WAY_MAX = 64,        /* tasks of one session that were not answered yet */
     MQTT_WEIGHT_MAX = 512 * 1024,   /* bytes that they hold, or that their answers may have */

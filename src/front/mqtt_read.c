@@ -88,6 +88,22 @@ static void pause_reading(struct mqtt_session *session)
         arm_paused(session);
 }
 
+/* ---- before CONNECT ---- */
+
+/* Whoever can open connections, and has no key, could fill the memory with halves of large CONNECTs. Small ones
+ * are no more than the connection itself. */
+bool session_unheard(struct mqtt_session *session, size_t size)
+{
+    uint32_t counted = size > MQTT_CONNECT_USUAL ? (uint32_t)(size - MQTT_CONNECT_USUAL) : 0;
+    if (counted == session->unheard)
+        return true;
+    size_t more = (size_t)counted - session->unheard; /* modulo: it may be less */
+    size_t all = atomic_fetch_add(&session->front->unheard, more) + more;
+    bool grew = counted > session->unheard;
+    session->unheard = counted;
+    return !grew || all <= session->front->config.mqtt_unheard_max;
+}
+
 /* ---- bytes ---- */
 
 /* Whole packets from `bytes`; gives how many bytes they were. */
@@ -99,6 +115,11 @@ static size_t eat(struct mqtt_session *session, struct str bytes)
         struct why why;
         size_t used, most = session->phase == SESSION_CONNECT ? MQTT_CONNECT_MAX : MQTT_PACKET_MAX;
         enum step step = mqtt_decode(str_skip(bytes, taken), most, &packet, &used, &why);
+        bool unheard = session->phase == SESSION_CONNECT;
+        if (unheard && !session_unheard(session, step == STEP_MORE ? bytes.len - taken : 0)) {
+            session_close(session, "too many CONNECTs that are not whole");
+            return bytes.len;
+        }
         if (step == STEP_MORE)
             return taken;
         const char *reason = why.text;

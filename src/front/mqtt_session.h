@@ -36,6 +36,7 @@ struct mqtt_session {
     bool ws_over;     /* the peer ended the stream; what came before still counts */
     enum session_phase phase;
     bool paused;
+    uint32_t unheard;   /* bytes of its CONNECT that are counted in front->unheard */
     unsigned under_way; /* operations sent off and not back; they keep the session alive */
     size_t weight;      /* of all of them */
     struct device_link *link;
@@ -116,6 +117,9 @@ void session_close(struct mqtt_session *session, const char *reason);
 void session_free_over(struct mqtt_session *session);
 
 /* ---- mqtt_read.c ---- */
+/* Its CONNECT is here as far as `size` bytes, 0: whole, or never to come. False: those that nobody knows hold too
+ * much together. */
+bool session_unheard(struct mqtt_session *session, size_t size);
 /* It was not read for a while: read on if it may be again. What frames had brought already is looked at
  * here, since no new byte may come. */
 void session_read_on(struct mqtt_session *session);

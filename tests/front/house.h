@@ -34,6 +34,7 @@ struct house {
 struct house_config {
     unsigned loops;                                                          /* 0: two */
     int64_t http_idle_ms, http_request_ms, stream_trust_ms, mqtt_connect_ms; /* 0: the front's */
+    size_t mqtt_unheard_max;                                                 /* likewise */
 };
 void house_start(struct house *house, const struct house_config *config);
 /* End it as `muster serve` does. The folder stays, for house_events. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define EVENTS "devices/d/messages/events/"
 #define GET_TWIN "$iothub/twin/GET/?$rid="
@@ -134,6 +135,53 @@ static void the_first_packet_has_a_limit_of_its_own(void **state)
     assert_int_equal(recv(line.peer.fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0, false);
     line_done(&line);
     end(&house);
+}
+
+/* The first part of a CONNECT that announces 64 KiB. */
+static void send_part(struct line *line, struct house *house, bool ws, size_t size)
+{
+    static char packet[MQTT_CONNECT_MAX] = "\x10\xfc\xff\x03\0\4MQTT\4";
+    open_line(line, house, ws);
+    line_send(line, str_of(packet, size));
+}
+
+static void await_unheard(struct house *house, size_t size)
+{
+    while (atomic_load(&house->front->unheard) != size)
+        usleep(1000);
+}
+
+static void halves_of_connects_have_a_limit_together(void **state)
+{
+    enum { PART = 20000, COUNTED = PART - MQTT_CONNECT_USUAL };
+    for (int ws = 0; ws < 2; ws++) {
+        struct house house;
+        house_start(&house, &(struct house_config){.mqtt_unheard_max = 2 * COUNTED});
+        house_register(&house, "d");
+        struct line first, second, third, small, honest;
+        send_part(&first, &house, ws, PART);
+        send_part(&second, &house, ws, PART);
+        await_unheard(&house, 2 * COUNTED);
+        send_part(&third, &house, ws, PART); /* one too many */
+        line_expect_end(&third);
+        await_unheard(&house, 2 * COUNTED);
+        send_part(&small, &house, ws, MQTT_CONNECT_USUAL);
+        open_line(&honest, &house, ws); /* as long as a token and a name: let in */
+        struct buf packet = {0};
+        struct mqtt_connect connect = house_connect(&house, "d");
+        put_connect(&packet, &connect);
+        send_all(&honest, &packet);
+        expect_packet(&honest, MQTT_CONNACK);
+        line_done(&first);
+        await_unheard(&house, COUNTED); /* who goes gives room */
+        send_part(&third, &house, ws, PART);
+        await_unheard(&house, 2 * COUNTED);
+        struct line *const open[] = {&second, &third, &small, &honest};
+        for (size_t i = 0; i < sizeof open / sizeof *open; i++)
+            line_done(open[i]);
+        await_unheard(&house, 0);
+        end(&house);
+    }
 }
 
 /* What comes of a CONNECT and then no more: the time is from the opening on, whatever came. */
@@ -594,6 +642,7 @@ int main(void)
         cmocka_unit_test(frames_may_be_cut_anywhere),
         cmocka_unit_test(what_came_before_a_close_frame_still_counts),
         cmocka_unit_test(the_first_packet_has_a_limit_of_its_own),
+        cmocka_unit_test(halves_of_connects_have_a_limit_together),
         cmocka_unit_test(who_does_not_say_connect_in_time_is_let_go),
         cmocka_unit_test(silence_is_bounded_by_the_device_and_by_the_hub),
         cmocka_unit_test(pubacks_leave_in_the_order_of_the_publishes),
