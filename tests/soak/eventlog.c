@@ -183,6 +183,26 @@ static void tell_marks(struct sim *sim, int device, yyjson_val *section, const s
     yyjson_obj_foreach(section, i, max, key, value) tell_mark(sim, device, json_str(key), now);
 }
 
+/* Of a module: that it is written by name is enough. */
+static void tell_module(struct sim *sim, const struct event *event, yyjson_val *body)
+{
+    yyjson_val *properties = yyjson_obj_get(body, "properties");
+    for (size_t n = 0; n < sim->module_write_count; n++) {
+        struct module_write *write = &sim->module_writes[n];
+        char name[24];
+        snprintf(name, sizeof(name), "m%zu", n);
+        if (!yyjson_obj_get(yyjson_obj_get(body, "tags"), name) &&
+            !yyjson_obj_get(yyjson_obj_get(properties, "desired"), name) &&
+            !yyjson_obj_get(yyjson_obj_get(properties, "reported"), name))
+            continue;
+        write->told = true;
+        if (write->refused)
+            broken(sim, "what was refused is not told", "%s", name);
+        if (!str_eq(event->module_id, str_from(sim->modules[write->module].id)))
+            broken(sim, "an event tells of its own module", "%s", name);
+    }
+}
+
 static void tell_twin(struct sim *sim, int device, yyjson_val *body, bool fresh)
 {
     struct sim_device *of = &sim->devices[device];
@@ -246,6 +266,9 @@ void oracle_told(struct sim *sim, const struct event *event)
             tell_job(sim, body);
     } else if (device < 0) {
         broken(sim, "an event tells of its own device", "%.*s", STR_ARG(event->device_id));
+    } else if (event->module_id.len > 0) {
+        if (str_eq(source, str_from(event_source_stamp(SOURCE_TWIN_CHANGES))))
+            tell_module(sim, event, body);
     } else if (str_eq(source, str_from(event_source_stamp(SOURCE_TWIN_CHANGES)))) {
         tell_twin(sim, device, body, fresh);
     } else if (fresh) {
@@ -323,6 +346,9 @@ void eventlog_end(struct sim *sim)
     for (size_t i = 0; i < sim->write_count; i++)
         if (sim->writes[i].fate == DONE && !sim->writes[i].told)
             broken(sim, "every committed change is told", "w%zu", i);
+    for (size_t i = 0; i < sim->module_write_count; i++)
+        if (sim->module_writes[i].fate == DONE && !sim->module_writes[i].told)
+            broken(sim, "every committed change is told", "m%zu", i);
     for (int i = 0; i < sim->device_count; i++)
         if (sim->devices[i].told_alive != (sim->devices[i].number != 0))
             broken(sim, "every committed change is told", "%s is told to be %s", sim->devices[i].id,

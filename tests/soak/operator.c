@@ -64,6 +64,7 @@ static void deleted_told(struct sim *sim, struct hub_task *task, const struct or
     sim->deleted_turn[device->number] = sim->turn;
     device->number = 0;
     device->session = 0;
+    modules_device_deleted(sim, (int)(device - sim->devices));
 }
 
 static void delete_device(struct sim *sim, int index)
@@ -531,6 +532,7 @@ void operator_begin(struct sim *sim)
 {
     sim->device_count = 6 + (int)draw(sim, SIM_DEVICES_MAX - 6);
     eventlog_begin(sim);
+    modules_begin(sim);
     for (int i = 0; i < sim->device_count; i++) {
         struct sim_device *device = &sim->devices[i];
         snprintf(device->id, sizeof(device->id), "d%d", i);
@@ -569,6 +571,7 @@ void operator_play(struct sim *sim)
         operator_write(sim, (int)draw(sim, (uint64_t)sim->device_count), 1 + (unsigned)draw(sim, 3),
                        chance(sim, 30) ? (int)draw(sim, SIM_SITES) : -1);
     configurations_play(sim);
+    modules_play(sim);
     if (chance(sim, 8))
         invoke(sim, (int)draw(sim, (uint64_t)sim->device_count));
 }

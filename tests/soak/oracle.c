@@ -6,7 +6,7 @@
 
 /* ---- the store as it is ---- */
 
-struct store_want *all_twins(struct sim *sim, size_t *count)
+struct store_want *all_identities(struct sim *sim, size_t *count)
 {
     struct why why = {0};
     struct store_counters counters;
@@ -20,6 +20,20 @@ struct store_want *all_twins(struct sim *sim, size_t *count)
         wants[n] = (struct store_want){.number = n, .parts = PART_TWIN | PART_SESSION};
     if (*count > 1 && store_find(sim->eye, wants + 1, *count - 1, &sim->look, &why) != ERR_OK)
         broken(sim, "the store can be read", "%s", why.text);
+    return wants;
+}
+
+static void leave_out_modules(struct store_want *wants, size_t count)
+{
+    for (size_t n = 1; n < count; n++)
+        if (wants[n].found && wants[n].found->id.module_id.len > 0)
+            wants[n].found = NULL;
+}
+
+struct store_want *all_twins(struct sim *sim, size_t *count)
+{
+    struct store_want *wants = all_identities(sim, count);
+    leave_out_modules(wants, *count);
     return wants;
 }
 
@@ -217,7 +231,9 @@ static void look(struct sim *sim, bool recovered)
 {
     size_t count;
     lossy_vfs_hold(true);
-    const struct store_want *twins = all_twins(sim, &count);
+    struct store_want *twins = all_identities(sim, &count);
+    modules_look(sim, twins, count, recovered);
+    leave_out_modules(twins, count);
     check_twins(sim, twins, count, recovered);
     check_devices(sim, twins, count, recovered);
     messages_look(sim, twins, count, recovered);

@@ -35,6 +35,7 @@ enum {
     SIM_ANSWERS_MAX = 512, /* answers of devices that are on their way */
     SIM_CALLS_MAX = 8192,
     SIM_MESSAGES_MAX = 256,
+    SIM_MODULES = 6,
     SIM_SITES = 3,
     SIM_CONFIGURATIONS = 5,
     SIM_SETTINGS = 3, /* desired properties that they set, and others write as well */
@@ -139,6 +140,21 @@ struct job_story {
     int64_t overdue_turn;
 };
 
+struct module_story { /* a module that may be made, deleted, and made again */
+    int device;
+    char id[8];
+    uint32_t number; /* as answered; 0: there is none */
+    unsigned orders; /* under way */
+    bool doubt;
+};
+struct module_write {
+    unsigned where; /* one MARK_ bit */
+    int module;
+    uint32_t number; /* of the identity that got it, 0: not known */
+    enum fate fate;
+    bool refused, told;
+};
+
 struct config_wish {
     int priority, site; /* site -1: every device */
     unsigned sets;      /* bits: which settings */
@@ -235,6 +251,9 @@ struct sim {
     int64_t latest_hub_ticks;                  /* that was ever on the clock */
     struct job_story jobs[SIM_JOBS_MAX];
     int job_count;
+    struct module_story modules[SIM_MODULES];
+    struct module_write module_writes[SIM_WRITES_MAX];
+    size_t module_write_count;
     struct config_story configurations[SIM_CONFIGURATIONS];
     bool configures;   /* this story has some */
     bool configured;   /* their work had run dry after the last turn */
@@ -301,6 +320,12 @@ void configurations_look(struct sim *sim, const struct store_want *twins, size_t
                          bool recovered);
 bool configurations_dry(const struct sim *sim); /* nobody is left to be looked at */
 
+/* ---- modules.c ---- */
+void modules_begin(struct sim *sim);
+void modules_play(struct sim *sim);
+void modules_device_deleted(struct sim *sim, int device); /* as answered */
+void modules_look(struct sim *sim, const struct store_want *all, size_t count, bool recovered);
+
 /* ---- eventlog.c ---- */
 void eventlog_begin(struct sim *sim); /* the routes */
 enum err eventlog_come_up(struct sim *sim, struct hub_config *config, struct why *why);
@@ -330,5 +355,7 @@ void jobs_recovered(struct sim *sim);
 /* Its policy is new: what it allowed once counts for ever. */
 void job_follow_policy(struct job_story *job);
 bool job_is_done(const struct job_story *job); /* nothing is left to do */
-/* The twins that the store holds now, by number; NULL where there is none. In sim->look. */
+/* The twins that the store holds now, by number; NULL where there is none. In sim->look. The second one has those
+ * of devices alone. */
+struct store_want *all_identities(struct sim *sim, size_t *count);
 struct store_want *all_twins(struct sim *sim, size_t *count);
