@@ -20,20 +20,16 @@ static void put_etag(struct exchange *exchange, const struct entity *entity)
 static void get_run(struct read_work *work, struct read_context *context)
 {
     struct exchange *exchange = work->owner;
-    struct str device_id = exchange->segments[1];
-    struct store_want want = {.device_id = device_id, .module_id = STR(""), .parts = PART_TWIN};
-    work->result = store_find(context->store, &want, 1, &work->mem, &work->why);
-    if (work->result != ERR_OK)
+    const struct entity *found = readers_find(
+        work, context,
+        (struct store_want){
+            .device_id = exchange->segments[1], .module_id = STR(""), .parts = PART_TWIN});
+    if (!found)
         return;
-    if (!want.found) {
-        work->result = identity_missing(device_id, STR(""), NULL, &work->why);
-        return;
-    }
-    struct twin_view view = {.identity = &want.found->id,
-                             .desired = &want.found->desired,
-                             .reported = &want.found->reported};
+    struct twin_view view = {
+        .identity = &found->id, .desired = &found->desired, .reported = &found->reported};
     work->result = digital_twin_put_json(&exchange->out, &view, &work->mem, &work->why);
-    put_etag(exchange, want.found);
+    put_etag(exchange, found);
 }
 
 void rest_digital_twin_get(struct exchange *exchange)

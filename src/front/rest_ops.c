@@ -81,6 +81,8 @@ static void store_metrics(const struct front *front, struct buf *out)
     COUNTER("store_twins_recalled_total", "Twins that were answered from memory.", stats.recalled);
     COUNTER("store_twins_not_recalled_total", "Twins that were not in memory.", stats.not_recalled);
     GAUGE("store_wal_bytes", "Size of the write-ahead log in use.", stats.wal_bytes);
+    GAUGE("store_log_kept", "1: a sync failed, and the log grows until the hub is started anew.",
+          stats.log_kept);
     GAUGE("store_database_bytes", "Size of the database file.", stats.database_bytes);
 }
 

@@ -93,10 +93,9 @@ static int be_patient(void *arg, int tries)
  * copied from its beginning when the hub is started the next time. */
 static void distrust(struct checkpoint *c)
 {
-    if (!c->distrusted)
+    if (!atomic_exchange(&c->distrusted, true))
         log_error("the database could not be synced: its log is kept until the hub is started anew",
                   LOG_TEXT_Z("file", c->db.path));
-    c->distrusted = true;
 }
 
 /* Copy what can be copied beside the writer. Gives the number of frames left, -1 when the disk let

@@ -37,10 +37,10 @@ struct checkpoint {
     bool running, threaded; /* set once */
     bool stop, asked;       /* under lock */
     int copied;             /* under lock: frames that are in the file */
-    bool distrusted;        /* under passing: a sync failed, so the log is never begun anew */
     bool hindered;          /* the thread's own: readers were in the way of a large log */
     int64_t patience_until; /* the thread's own, monotonic ns: wait for readers */
     int64_t patience_next;  /* the thread's own: when it may do so again */
+    atomic_bool distrusted; /* a sync failed, so the log is never begun anew; set under passing */
     atomic_int frames;      /* in the log since it last began anew */
     atomic_uint_fast64_t passes;
 };

@@ -148,6 +148,7 @@ static void sqlite_stats(const struct store *store, struct store_stats *out)
         .recalled = recalled,
         .not_recalled = not_recalled,
         .wal_bytes = checkpoint_wal_bytes(&s->checkpoint),
+        .log_kept = atomic_load(&s->checkpoint.distrusted),
         .database_bytes = stat(s->path, &file) == 0 ? file.st_size : 0,
     };
 }

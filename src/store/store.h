@@ -69,6 +69,7 @@ struct store_stats { /* for /metrics; any thread */
     uint64_t commits, commit_ns_total, commit_ns_max, rows_written, checkpoints, failed_commits;
     uint64_t recalled, not_recalled; /* by store_recall */
     int64_t wal_bytes, database_bytes;
+    bool log_kept; /* a sync failed: the write-ahead log only grows until the next start */
 };
 void store_stats(const struct store *store, struct store_stats *out);
 
