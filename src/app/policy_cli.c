@@ -108,7 +108,7 @@ static bool sensible(const struct operator_options *options)
         return false;
     if (options->rights && !policy_read_rights(str_from(options->rights), &rights)) {
         fprintf(stderr,
-                "muster %s: --rights takes RegistryRead, RegistryWrite, ServiceConnect and "
+                "muster %s: --rights takes RegistryRead, RegistryWrite, ServiceConnect or "
                 "DeviceConnect, with commas between them; not '%s'\n",
                 options->command, options->rights);
         return false;

@@ -8,6 +8,13 @@
 #include "base/str.h"
 #include <yyjson.h>
 
+/* Of what is no object yyjson's own loop computes an address from NULL, which is undefined. Ours goes over none. */
+#undef yyjson_obj_foreach
+#define yyjson_obj_foreach(obj, idx, max, key, val)                                                \
+    for ((idx) = 0, (max) = yyjson_obj_size(obj),                                                  \
+        (key) = (max) ? unsafe_yyjson_get_first(obj) : NULL, (val) = (max) ? (key) + 1 : NULL;     \
+         (idx) < (max); (idx)++, (key) = unsafe_yyjson_get_next(val), (val) = (key) + 1)
+
 struct json_limits {
     size_t size_max;       /* bytes of text */
     size_t depth_max;      /* containers inside each other; a scalar has depth 0, [] has depth 1 */

@@ -1,9 +1,9 @@
 #include "query/token.h"
 #include "base/banned.h"
 #include "base/codec.h"
+#include "base/json.h"
 #include <assert.h>
 #include <math.h>
-#include <yyjson.h>
 
 static const char *const keywords[KEYWORDS + 1] = {
     [KEYWORD_SELECT] = "SELECT", [KEYWORD_TOP] = "TOP",

@@ -74,11 +74,11 @@ describe('access policies', () => {
   const refusals = [
     ['a name that is there is not given twice', ['add', 'Service', '--rights', 'DeviceConnect'], 1, /exists already/],
     ['the last owner stays', ['remove', 'iothubowner'], 1, /last policy with all rights/],
-    ['rights are known words', ['add', 'a', '--rights', 'Everything'], 1, /RegistryRead, RegistryWrite, ServiceConnect or DeviceConnect/],
+    ['rights are known words', ['add', 'a', '--rights', 'Everything'], 2, /RegistryRead, RegistryWrite, ServiceConnect or DeviceConnect/],
     ['a policy has rights', ['add', 'a'], 2, /usage/],
     ['what is not there is not removed', ['remove', 'nobody'], 1, /no policy 'nobody'/],
     ['nor rotated', ['rotate', 'nobody'], 1, /no policy 'nobody'/],
-    ['a key is the first, the second or both', ['rotate', 'service', '--key', 'third'], 1, /primary, secondary or both/],
+    ['a key is the first, the second or both', ['rotate', 'service', '--key', 'third'], 2, /primary, secondary or both/],
     ['a name is plain', ['add', 'a b', '--rights', 'RegistryRead'], 2, /letters, digits/],
   ];
   for (const [rule, args, code, text] of refusals)
