@@ -3,7 +3,7 @@
  * The old value of a path is looked up in the section that is about to be replaced: that page is
  * written in any case, and the index need not hold a second order of its own for it. */
 #include "base/banned.h"
-#include "store/sqlite_store.h"
+#include "store/sqlite_write.h"
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -118,16 +118,17 @@ static enum err follow(struct sqlite_store *s, const struct path_index *index,
     return err ? err : run_entry(db, SQL_WRITE_PATH_ENTRY, index->id, new, e->id.number, why);
 }
 
-enum err sqlite_index_follow(struct sqlite_store *s, const struct store_commit *commit,
-                             struct why *why)
+enum err sqlite_index_follow(struct writing *w)
 {
+    struct sqlite_store *s = w->store;
+    const struct store_commit *commit = w->commit;
     enum err err = ERR_OK;
     for (size_t i = 0; !err && i < s->indexes.count; i++) {
         const struct path_index *index = &s->indexes.items[i];
         if (index->state == INDEX_DROPPING)
             continue;
         for (size_t k = 0; !err && k < commit->entity_count; k++)
-            err = follow(s, index, commit->entities[k], why);
+            err = follow(s, index, commit->entities[k], w->why);
     }
     return err;
 }

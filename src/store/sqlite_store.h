@@ -215,9 +215,6 @@ enum err sqlite_fleet_fill(struct db *db, struct why *why);
 /* sqlite_index.c: what there is. `mem` holds the texts. */
 enum err sqlite_indexes_read(struct db *db, struct arena *mem, struct index_list *out,
                              struct why *why);
-/* Inside a commit, before its rows are written: move the entries of what it changes. */
-enum err sqlite_index_follow(struct sqlite_store *s, const struct store_commit *commit,
-                             struct why *why);
 enum err sqlite_candidates(struct store_reader *reader, const struct query *query,
                            roaring_bitmap_t **out, char used[160], struct why *why);
 /* The key of a section's text; 0 when nothing stands at the path. */

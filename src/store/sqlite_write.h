@@ -15,8 +15,9 @@ struct writing { /* a transaction under way */
 };
 typedef enum err write_step(struct writing *w);
 
+/* sqlite_index_follow moves the entries of path indexes, while the old sections are still there to be looked up. */
 write_step sqlite_write_counters, sqlite_write_policies, sqlite_write_settings, sqlite_write_routes,
-    sqlite_write_outbox, sqlite_write_configurations, sqlite_write_jobs, sqlite_follow_indexes,
+    sqlite_write_outbox, sqlite_write_configurations, sqlite_write_jobs, sqlite_index_follow,
     sqlite_delete_entities, sqlite_write_identities, sqlite_write_fleet, sqlite_write_tags,
     sqlite_write_desired, sqlite_write_reported, sqlite_write_sessions, sqlite_write_slices,
     sqlite_write_cursors, sqlite_write_chunks, sqlite_write_entries, sqlite_write_outcomes,

@@ -3,6 +3,7 @@
 #include "store/sqlite_write.h"
 #include <assert.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 static int by_number(const void *a, const void *b)
@@ -123,12 +124,6 @@ enum err sqlite_write_identities(struct writing *w)
     return err;
 }
 
-/* While the old sections are still there to be looked up. */
-enum err sqlite_follow_indexes(struct writing *w)
-{
-    return sqlite_index_follow(w->store, w->commit, w->why);
-}
-
 enum err sqlite_write_fleet(struct writing *w)
 {
     roaring_bitmap_t *come = roaring_bitmap_create(), *gone = roaring_bitmap_create();
@@ -147,49 +142,41 @@ enum err sqlite_write_fleet(struct writing *w)
     return err;
 }
 
-static enum err write_section(struct writing *w, enum sql which, uint32_t number,
-                              const struct twin_section *section)
+/* `at`: where in an entity the section stands. */
+static enum err write_sections(struct writing *w, unsigned part, enum sql which, size_t at)
 {
-    enum err err;
-    sqlite3_stmt *query = db_query(w->db, which, &err, w->why);
-    if (err)
-        return err;
-    bind_int(query, 1, number);
-    bind_int(query, 2, section->version);
-    bind_int(query, 3, section->stamp);
-    bind_text(query, 4, section->values);
-    bind_blob(query, 5, section->meta);
-    return write_row(w, query);
+    size_t count;
+    const struct entity *const *entities = dirty_entities(w, part, &count);
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < count; i++) {
+        const void *place = (const char *)entities[i] + at;
+        const struct twin_section *section = place;
+        sqlite3_stmt *query = db_query(w->db, which, &err, w->why);
+        if (err)
+            return err;
+        bind_int(query, 1, entities[i]->id.number);
+        bind_int(query, 2, section->version);
+        bind_int(query, 3, section->stamp);
+        bind_text(query, 4, section->values);
+        bind_blob(query, 5, section->meta);
+        err = write_row(w, query);
+    }
+    return err;
 }
 
 enum err sqlite_write_tags(struct writing *w)
 {
-    size_t count;
-    const struct entity *const *entities = dirty_entities(w, PART_TAGS, &count);
-    enum err err = ERR_OK;
-    for (size_t i = 0; !err && i < count; i++)
-        err = write_section(w, SQL_WRITE_TAGS, entities[i]->id.number, &entities[i]->tags);
-    return err;
+    return write_sections(w, PART_TAGS, SQL_WRITE_TAGS, offsetof(struct entity, tags));
 }
 
 enum err sqlite_write_desired(struct writing *w)
 {
-    size_t count;
-    const struct entity *const *entities = dirty_entities(w, PART_DESIRED, &count);
-    enum err err = ERR_OK;
-    for (size_t i = 0; !err && i < count; i++)
-        err = write_section(w, SQL_WRITE_DESIRED, entities[i]->id.number, &entities[i]->desired);
-    return err;
+    return write_sections(w, PART_DESIRED, SQL_WRITE_DESIRED, offsetof(struct entity, desired));
 }
 
 enum err sqlite_write_reported(struct writing *w)
 {
-    size_t count;
-    const struct entity *const *entities = dirty_entities(w, PART_REPORTED, &count);
-    enum err err = ERR_OK;
-    for (size_t i = 0; !err && i < count; i++)
-        err = write_section(w, SQL_WRITE_REPORTED, entities[i]->id.number, &entities[i]->reported);
-    return err;
+    return write_sections(w, PART_REPORTED, SQL_WRITE_REPORTED, offsetof(struct entity, reported));
 }
 
 enum err sqlite_write_sessions(struct writing *w)
