@@ -261,12 +261,7 @@ static void it_goes_on_after_a_crash_at_any_turn(void **state)
     for (int turns = 0; turns < STEPS_MAX; turns++) {
         struct job_rig jobs;
         jobs_open(&jobs, FLEET);
-        struct configuration_put *task = rig_task(&jobs.rig, configuration_put);
-        configuration_put_init(task);
-        task->id = STR("c1");
-        task->body = rig_json(&task->task.mem, "{" SETS("1") ",'targetCondition':'*'}");
-        task->if_match = STR_NONE;
-        rig_submit(&jobs.rig, &task->task);
+        put_unheard(&jobs, "c1", "{" SETS("1") ",'targetCondition':'*'}");
         rig_turn(&jobs.rig);
         for (int i = 0; i < turns; i++)
             rig_turn(&jobs.rig);
@@ -298,12 +293,7 @@ static void who_is_deleted_while_it_is_looked_for_counts_no_more(void **state)
     for (int turns = 0; turns < 8; turns++) {
         struct job_rig jobs;
         jobs_open(&jobs, 3);
-        struct configuration_put *task = rig_task(&jobs.rig, configuration_put);
-        configuration_put_init(task);
-        task->id = STR("c1");
-        task->body = rig_json(&task->task.mem, "{" SETS("1") ",'targetCondition':'*'}");
-        task->if_match = STR_NONE;
-        rig_submit(&jobs.rig, &task->task);
+        put_unheard(&jobs, "c1", "{" SETS("1") ",'targetCondition':'*'}");
         for (int i = 0; i < turns; i++)
             rig_turn(&jobs.rig);
         rig_submit(&jobs.rig, &delete_device(&jobs.rig, "d2", "*")->task);

@@ -6,14 +6,25 @@
 
 #include <cmocka.h>
 
-uint32_t put(struct job_rig *jobs, const char *id, const char *body, const char *if_match)
+static struct configuration_put *put_task(struct job_rig *jobs, const char *id, const char *body,
+                                          const char *if_match)
 {
     struct configuration_put *task = rig_task(&jobs->rig, configuration_put);
     configuration_put_init(task);
     task->id = str_from(id);
     task->body = rig_json(&task->task.mem, body);
     task->if_match = if_match ? str_from(if_match) : STR_NONE;
-    return rig_result(&jobs->rig, &task->task);
+    return task;
+}
+
+uint32_t put(struct job_rig *jobs, const char *id, const char *body, const char *if_match)
+{
+    return rig_result(&jobs->rig, &put_task(jobs, id, body, if_match)->task);
+}
+
+void put_unheard(struct job_rig *jobs, const char *id, const char *body)
+{
+    rig_submit(&jobs->rig, &put_task(jobs, id, body, NULL)->task);
 }
 
 uint32_t take_away(struct job_rig *jobs, const char *id)

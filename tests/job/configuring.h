@@ -4,6 +4,8 @@
 
 /* Make or change one, or remove it: 0 or the fault. Bodies with ' for ". */
 uint32_t put(struct job_rig *jobs, const char *id, const char *body, const char *if_match);
+/* Sent off; the caller lets the hub turn. */
+void put_unheard(struct job_rig *jobs, const char *id, const char *body);
 uint32_t take_away(struct job_rig *jobs, const char *id);
 /* The same, and it must go well. */
 void made(struct job_rig *jobs, const char *id, const char *body);
